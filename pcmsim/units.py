@@ -1,0 +1,20 @@
+"""Units of time and how times are shown; conductances are in microsiemens throughout."""
+
+MINUTE_S = 60.0
+HOUR_S = 3600.0
+DAY_S = 86400.0
+YEAR_S = 365.0 * DAY_S
+
+_STEPS = ((YEAR_S, "y"), (DAY_S, "d"), (HOUR_S, "h"), (MINUTE_S, "min"), (1.0, "s"))
+
+
+def format_duration(t_s: float) -> str:
+    """Write a time in the largest unit that keeps it at or above one.
+
+    >>> format_duration(3600.0), format_duration(345600.0), format_duration(0.5), format_duration(90)
+    ('1 h', '4 d', '0.5 s', '1.5 min')
+    """
+    for size, name in _STEPS:
+        if t_s >= size:
+            return f"{t_s / size:.3g} {name}"
+    return f"{t_s:.3g} s"
