@@ -1,1 +1,36 @@
-"""To be described."""
+"""What one phase-change device does, as functions of arrays.
+
+Parameter sets hold every number; what nature draws once is drawn once and kept in a frozen
+`ArrayState`; chance and time are arguments.
+"""
+
+from pcmsim.devices.array import conductance, manufacture, program
+from pcmsim.devices.drift import age_s, drifted
+from pcmsim.devices.fluctuation import Modes, fast_std, fluctuation, modes, slow_modes
+from pcmsim.devices.noise import marginal_read, relative_std
+from pcmsim.devices.normals import standard_normal
+from pcmsim.devices.params import Entry, ParameterSet, Values, load_parameter_set, parameter_set_names
+from pcmsim.devices.state import FAULT_NAMES, ArrayState
+
+__all__ = [
+    "FAULT_NAMES",
+    "ArrayState",
+    "Entry",
+    "Modes",
+    "ParameterSet",
+    "Values",
+    "age_s",
+    "conductance",
+    "drifted",
+    "fast_std",
+    "fluctuation",
+    "load_parameter_set",
+    "manufacture",
+    "marginal_read",
+    "modes",
+    "parameter_set_names",
+    "program",
+    "relative_std",
+    "slow_modes",
+    "standard_normal",
+]

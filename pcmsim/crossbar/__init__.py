@@ -1,1 +1,7 @@
-"""To be described."""
+"""Weights on arrays of devices: pairs, tiles, products, compensation, and the chip itself."""
+
+from pcmsim.crossbar.chip import Chip
+from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, factors, readout
+from pcmsim.crossbar.storage import load_chip, save_chip
+
+__all__ = ["KINDS", "Chip", "Kind", "Readout", "compensated", "factors", "load_chip", "readout", "save_chip"]

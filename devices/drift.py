@@ -1,0 +1,48 @@
+"""Structural relaxation: conductance falls as a power of the time since programming.
+
+G(t) = G_ref (age / t0)^-ν. Le Gallo et al., doi:10.1002/aelm.201700627; the onset below which
+nothing drifts: Kersting et al., doi:10.1002/adfm.202104422.
+"""
+
+import numpy as np
+
+from pcmsim.devices.laws import FloatArray
+from pcmsim.devices.params import Values
+from pcmsim.errors import UsageError
+
+
+def age_s(values: Values, elapsed_s: float) -> float:
+    """Age of a device in the drift law [s], `elapsed_s` after the end of programming.
+
+    Two conventions are in use. "reference": programming ends with the read at t0, so the age is
+    elapsed + t0 and the factor at zero is one. "last_pulse": the age is the time since the last
+    pulse itself, and below the onset nothing has drifted yet.
+
+    Raises `UsageError` for a negative or non-finite time.
+
+    >>> from pcmsim.devices import load_parameter_set
+    >>> age_s(load_parameter_set("pcm-gst-90nm").values, 3600.0)
+    3620.0
+    """
+    if not (np.isfinite(elapsed_s) and elapsed_s >= 0.0):
+        raise UsageError(f"time since programming must be finite and >= 0 s; got {elapsed_s!r}")
+    if values.time_origin == "reference":
+        return float(elapsed_s) + values.t0_s
+    return max(float(elapsed_s), values.onset_s)
+
+
+def drifted(
+    g: FloatArray, nu: FloatArray, age: float, t0_s: float, out: FloatArray | None = None
+) -> FloatArray:
+    """Conductance [µS] at the age `age` [s]: g (age / t0)^-ν, g being the value at t0.
+
+    Shapes: `g` and `nu` alike. `out`, if given, receives the result.
+
+    >>> drifted(np.array([10.0]), np.array([0.05]), age=20.0, t0_s=20.0)
+    array([10.])
+    """
+    out = np.empty_like(g) if out is None else out
+    np.multiply(nu, -np.log(age / t0_s), out=out, dtype=g.dtype, casting="same_kind")
+    np.exp(out, out=out)
+    np.multiply(out, g, out=out)
+    return out

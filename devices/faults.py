@@ -1,0 +1,34 @@
+"""Devices that cannot be programmed: stuck in RESET, stuck in SET, or untunable.
+
+Yields and mechanisms: Le Gallo et al., doi:10.1038/s41928-023-01010-1.
+"""
+
+import numpy as np
+
+from pcmsim.devices.laws import FloatArray
+from pcmsim.devices.params import Values
+from pcmsim.devices.programming import reset_conductance
+from pcmsim.devices.state import HEALTHY, STUCK_RESET, STUCK_SET, UNTUNABLE
+
+
+def draw_faults(
+    values: Values, shape: tuple[int, ...], rng: np.random.Generator, dtype: type = np.float32
+) -> tuple[np.ndarray, FloatArray]:
+    """Fault of each device and the conductance it returns to.
+
+    Stuck RESET: the RESET distribution. Stuck SET: N(mean, std) times g_max. Untunable: uniform
+    between zero and g_max. Returns `fault` (int8, `shape`) and `g_fault` [µS], zero where healthy.
+    """
+    u = rng.random(shape)
+    edges = np.cumsum([values.p_stuck_reset, values.p_stuck_set, values.p_untunable])
+    fault = np.select(
+        [u < edges[0], u < edges[1], u < edges[2]], [STUCK_RESET, STUCK_SET, UNTUNABLE], HEALTHY
+    ).astype(np.int8)
+    set_factor = values.stuck_set_mean + values.stuck_set_std * rng.standard_normal(shape)
+    levels = (
+        np.zeros(shape),
+        reset_conductance(values, rng.standard_normal(shape)),
+        np.maximum(0.0, set_factor) * values.g_max,
+        rng.random(shape) * values.g_max,
+    )
+    return fault, np.choose(fault, levels).astype(dtype)

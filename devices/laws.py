@@ -1,0 +1,115 @@
+"""Laws of the conductance that parameter sets are written in.
+
+A law is a frozen value with coefficients and no code of its own device: it maps the relative
+conductance g = G/g_max to one quantity.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked
+
+FloatArray = NDArray[Any]
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+# Below this the logarithm stops; ln(0) would otherwise reach the clips through -inf.
+_SMALLEST = 1e-7
+
+
+@checked(frozen=True, config=_STRICT)
+class Constant:
+    """The same value for every conductance."""
+
+    constant: float
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        return np.full_like(g, self.constant)
+
+
+@checked(frozen=True, config=_STRICT)
+class Polynomial:
+    """sum_k c_k g^k, coefficients in ascending order."""
+
+    polynomial: tuple[float, ...]
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        return np.polynomial.polynomial.polyval(g, np.asarray(self.polynomial, dtype=g.dtype))
+
+
+@checked(frozen=True, config=_STRICT)
+class ClippedLog:
+    """clip(slope ln g + intercept, low, high)."""
+
+    slope: float
+    intercept: float
+    low: float
+    high: float
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        value = self.slope * np.log(np.maximum(g, _SMALLEST)) + self.intercept
+        return np.clip(value, self.low, self.high)
+
+
+@checked(frozen=True, config=_STRICT)
+class ClippedPower:
+    """min(coefficient g^exponent, high), for a falling power."""
+
+    coefficient: float
+    exponent: float
+    high: float
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        value = self.coefficient * np.maximum(g, _SMALLEST) ** self.exponent
+        return np.minimum(value, self.high)
+
+
+@checked(frozen=True, config=_STRICT)
+class Reciprocal:
+    """1 / (a + b g)."""
+
+    a: float
+    b: float
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        return 1.0 / (self.a + self.b * g)
+
+
+@checked(frozen=True, config=_STRICT)
+class Table:
+    """Straight lines through (x, y), constant outside."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y) or len(self.x) < 2 or np.any(np.diff(self.x) <= 0):
+            raise ValueError("a table needs two or more x, strictly increasing, and as many y")
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        return np.interp(g, self.x, self.y).astype(g.dtype)
+
+
+Simple = Constant | Polynomial | ClippedLog | ClippedPower | Reciprocal | Table
+
+
+@checked(frozen=True, config=_STRICT)
+class Split:
+    """One law below the relative conductance `threshold`, another from it on."""
+
+    threshold: float
+    below: Simple
+    above: Simple
+
+    def __call__(self, g: FloatArray) -> FloatArray:
+        """Value at relative conductance `g`."""
+        return np.where(g < self.threshold, self.below(g), self.above(g)).astype(g.dtype)
+
+
+Law = Simple | Split

@@ -1,0 +1,201 @@
+"""Parameter sets: every number of a device, with its unit and where it was taken from."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from pcmsim.devices.laws import Law
+from pcmsim.errors import UsageError
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+_LAWS = (
+    "{constant}, {polynomial: [...]}, {slope, intercept, low, high}, {coefficient, exponent, high}, "
+    "{a, b}, {x: [...], y: [...]}, {threshold, below, above}, all of them finite numbers"
+)
+
+
+@checked(frozen=True, config=_STRICT)
+class Entry:
+    """One number or law as it stands in the file."""
+
+    value: Any
+    unit: str
+    source: str
+
+
+@checked(frozen=True, config=_STRICT)
+class Values:
+    """The numbers of a set, checked. Conductances in µS; g = G/g_max.
+
+    g_max                  largest conductance that is programmed [µS]
+    programming_std        spread of the programmed conductance against g [µS]
+    programming_std_includes_read_noise
+                           whether that spread was measured with a read that added its own noise
+    zero_target            what a target of zero means: "reset" (the device is left in RESET) or
+                           "law" (it is programmed like any other, clipped at zero)
+    reset_median, reset_log_std
+                           log-normal RESET conductance: median [µS], standard deviation of ln G
+    t0_s                   age at which the programmed conductance is defined [s]
+    onset_s                age below which drift has not begun, for origin "last_pulse" [s]
+    time_origin            what time zero is: "reference" (the read at t0: age = t + t0) or
+                           "last_pulse" (age = t)
+    nu_mean, nu_std        drift exponent against g of the target
+    nu_device_share        share of the exponent's variance that stays with the device when it is
+                           programmed again
+    projection             factor of a liner on drift and noise (1 = none)
+    read_noise             Q in the noise spectrum S = Q² G² / f, against g
+    read_noise_exponent    γ of the spectrum S = Q² G² f0^(γ-1) / f^γ with f0 = 1 Hz
+    t_read_s               integration time of a read [s]
+    noise_rate_min, noise_rate_split
+                           slowest rate of the correlated noise; rate above which noise is white
+                           from read to read [1/s]
+    p_stuck_reset, p_stuck_set, p_untunable
+                           share of devices that cannot be programmed
+    stuck_set_mean, stuck_set_std, stuck_set_nu
+                           conductance of stuck-SET devices relative to g_max, and their exponent
+    """
+
+    g_max: Positive
+    programming_std: Law
+    programming_std_includes_read_noise: bool
+    zero_target: Literal["reset", "law"]
+    reset_median: NotNegative
+    reset_log_std: NotNegative
+    t0_s: Positive
+    onset_s: Positive
+    time_origin: Literal["reference", "last_pulse"]
+    nu_mean: Law
+    nu_std: Law
+    nu_device_share: Probability
+    projection: Positive
+    read_noise: Law
+    read_noise_exponent: Annotated[float, Field(ge=1.0, lt=2.0)]
+    t_read_s: Positive
+    noise_rate_min: Positive
+    noise_rate_split: Positive
+    p_stuck_reset: Probability
+    p_stuck_set: Probability
+    p_untunable: Probability
+    stuck_set_mean: NotNegative
+    stuck_set_std: NotNegative
+    stuck_set_nu: NotNegative
+
+
+@checked(frozen=True, config=_STRICT)
+class ParameterSet:
+    """A published chip or a calibrated one: name, source, and entries with units and sources."""
+
+    name: str
+    title: str
+    source: str
+    entries: Mapping[str, Entry]
+
+    @cached_property
+    def values(self) -> Values:
+        """The entries as checked numbers and laws."""
+        raw = {name: entry.value for name, entry in self.entries.items()}
+        return TypeAdapter(Values).validate_python(raw)
+
+    def with_values(self, **values: Any) -> "ParameterSet":
+        """A copy with some values replaced; their source then says so.
+
+        Raises `UsageError` for an unknown name or a value that is not allowed.
+
+        >>> load_parameter_set("ideal").with_values(g_max=10.0).values.g_max
+        10.0
+        """
+        entries = dict(self.entries)
+        for name, value in values.items():
+            unit = entries[name].unit if name in entries else ""
+            entries[name] = Entry(value=value, unit=unit, source="set by the user")
+        return _check(ParameterSet(self.name, self.title, self.source, entries), self.name)
+
+
+def parameter_set_names() -> list[str]:
+    """Names of the sets that ship with pcmsim, the default first.
+
+    >>> parameter_set_names()[0]
+    'pcm-gst-90nm'
+    """
+    names = sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml"))
+    return sorted(names, key=lambda name: name != "pcm-gst-90nm")
+
+
+def load_parameter_set(name_or_path: str | Path) -> ParameterSet:
+    """Load a shipped set by name, or a set of your own by the path of its YAML file.
+
+    Raises `UsageError` that names the set, the entry and what is allowed.
+
+    >>> load_parameter_set("pcm-gst-90nm").values.g_max
+    25.0
+    """
+    name = str(name_or_path)
+    if name in parameter_set_names():
+        text = (_shipped() / f"{name}.yaml").read_text(encoding="utf-8")
+    elif name.endswith((".yaml", ".yml")):
+        text = _read(Path(name))
+    else:
+        close = difflib.get_close_matches(name, parameter_set_names(), n=1)
+        advice = f"did you mean {close[0]}?" if close else f"shipped: {', '.join(parameter_set_names())}"
+        raise UsageError(f"no parameter set {name!r}; {advice} A set of your own is a path ending in .yaml")
+    return _parse(text, name)
+
+
+def _shipped() -> Any:
+    return resources.files("pcmsim.devices") / "parameter_sets"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"parameter set {path} cannot be read: {error}") from error
+
+
+def _parse(text: str, name: str) -> ParameterSet:
+    try:
+        raw = yaml.safe_load(text)
+        loaded = TypeAdapter(ParameterSet).validate_python(raw)
+    except yaml.YAMLError as error:
+        raise UsageError(f"parameter set {name}: not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise UsageError(f"parameter set {name}: {_explain(error)}") from None
+    return _check(loaded, name)
+
+
+def _check(candidate: ParameterSet, name: str) -> ParameterSet:
+    known = {field.name for field in fields(Values)}
+    for unknown in sorted(set(candidate.entries) - known):
+        close = difflib.get_close_matches(unknown, known, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+        raise UsageError(f"parameter set {name}: {unknown} is not a known entry; {advice}")
+    try:
+        values = candidate.values
+    except ValidationError as error:
+        raise UsageError(f"parameter set {name}: {_explain(error)}") from None
+    if values.p_stuck_reset + values.p_stuck_set + values.p_untunable > 1.0:
+        raise UsageError(f"parameter set {name}: p_stuck_reset + p_stuck_set + p_untunable exceeds 1")
+    if values.noise_rate_min >= values.noise_rate_split:
+        raise UsageError(f"parameter set {name}: noise_rate_min must be below noise_rate_split")
+    return candidate
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if str(first["loc"][0]) in ("programming_std", "nu_mean", "nu_std", "read_noise"):
+        return f"{first['loc'][0]} is not a law; a law is one of {_LAWS}"
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{path} is missing; add it with value, unit and source"
+    return f"{path} = {first['input']!r:.60}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,0 +1,195 @@
+"""A chip: arrays of devices under one clock, programmed with the weights of a network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcmsim.clock import Clock
+from pcmsim.config import Hardware
+from pcmsim.crossbar.mapping import (
+    FloatArray,
+    Tile,
+    check_weight,
+    pair_difference,
+    pair_targets,
+    pair_variance,
+    tiles,
+    weight_scale,
+)
+from pcmsim.crossbar.product import noisy_product
+from pcmsim.devices import (
+    ArrayState,
+    ParameterSet,
+    age_s,
+    conductance,
+    fast_std,
+    fluctuation,
+    load_parameter_set,
+    manufacture,
+    marginal_read,
+    program,
+    slow_modes,
+)
+from pcmsim.errors import UsageError
+from pcmsim.rng import key, stream
+
+
+@dataclass
+class Matrix:
+    """One weight matrix on the chip: its scale per column, and the devices of each tile."""
+
+    shape: tuple[int, int]
+    scale: FloatArray
+    tiles: tuple[Tile, ...]
+    states: list[ArrayState]
+    reads: np.random.Generator
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Weights as the chip shows them at one time, until the clock or the devices change."""
+
+    stamp: tuple[float, int]
+    weight: FloatArray
+    variance: FloatArray | None
+
+
+class Chip:
+    """Simulated phase-change memory that holds named matrices and multiplies with them.
+
+    `hardware` says how weights become conductances and which read noise there is:
+    "correlated" (slow fluctuations that persist, fast ones new in every product), "marginal" (one
+    draw of the whole noise for each time of the clock) or "none". The same `seed` and the same
+    operations give the same numbers; reading changes neither what is programmed nor its drift.
+
+    >>> chip = Chip(seed=1)
+    >>> chip.program("w", np.eye(3))
+    >>> chip.clock.wait(3600.0)
+    >>> chip.multiply("w", np.eye(3)).shape, chip.n_devices
+    ((3, 3), 18)
+    """
+
+    def __init__(
+        self,
+        hardware: Hardware | None = None,
+        seed: int = 0,
+        *,
+        parameter_set: ParameterSet | None = None,
+        clock: Clock | None = None,
+        dtype: type = np.float32,
+    ) -> None:
+        self.hardware = hardware or Hardware()
+        self.parameter_set = parameter_set or load_parameter_set(self.hardware.device)
+        self.values = self.parameter_set.values
+        self.seed, self.clock, self.dtype = seed, clock or Clock(), dtype
+        self.matrices: dict[str, Matrix] = {}
+        self._band, self._fast = slow_modes(self.values), fast_std(self.values)
+        self._seen: dict[str, _Seen] = {}
+
+    @property
+    def n_devices(self) -> int:
+        """How many devices the programmed matrices occupy."""
+        return sum(state.g.size for m in self.matrices.values() for state in m.states)
+
+    def program(self, name: str, weight: FloatArray) -> None:
+        """Write the matrix `weight` (rows = inputs, columns = outputs) under `name`.
+
+        The first time devices are set apart for it; later they are programmed again.
+        Raises `UsageError` for NaN or infinite weights, or a shape that differs from before.
+        """
+        weight = np.asarray(weight, dtype=np.float64)
+        check_weight(weight, name)
+        matrix = self.matrices.get(name) or self._new_matrix(name, weight.shape)
+        if weight.shape != matrix.shape:
+            raise UsageError(f"{name} occupies an array of {matrix.shape}; got shape {weight.shape}")
+        matrix.scale = weight_scale(weight, self.values, self.hardware)
+        target = pair_targets(weight, matrix.scale, self.values, self.hardware.pairs)
+        for i, (tile, state) in enumerate(zip(matrix.tiles, matrix.states, strict=True)):
+            rng = stream(self.seed, "write", name, i, state.programmings)
+            part = target[:, :, tile.index[0], tile.index[1]]
+            matrix.states[i] = program(self.values, state, part, self.clock.now_s, rng)
+        self.matrices[name] = matrix
+
+    def conductances(self, name: str) -> FloatArray:
+        """Drifted conductances [µS] at the clock's time, (2, pairs, rows, columns), noiseless."""
+        matrix, now_s = self._matrix(name), self.clock.now_s
+        return self._join(matrix, [conductance(self.values, s, now_s) for s in matrix.states])
+
+    def weights(self, name: str) -> FloatArray:
+        """Weights as one read of every device shows them now, (rows, columns).
+
+        The law of one product with each one-hot vector, without the products.
+        """
+        seen, matrix = self._see(name), self._matrix(name)
+        if seen.variance is None:
+            return seen.weight.copy()
+        noise = matrix.reads.standard_normal(matrix.shape, dtype=self.dtype)
+        return np.asarray(seen.weight + noise * np.sqrt(seen.variance))
+
+    def multiply(self, name: str, x: FloatArray) -> FloatArray:
+        """Product x W measured on the arrays now; shapes (..., rows) -> (..., columns).
+
+        Raises `UsageError` for an unknown name, a wrong number of rows, or inputs not finite.
+        """
+        matrix = self._matrix(name)
+        x = np.asarray(x, dtype=self.dtype)
+        if x.shape[-1:] != matrix.shape[:1]:
+            raise UsageError(f"{name} has {matrix.shape[0]} rows; got inputs of shape {x.shape}")
+        seen = self._see(name)
+        y = noisy_product(x.reshape(-1, matrix.shape[0]), seen.weight, seen.variance, matrix.reads)
+        return y.reshape(*x.shape[:-1], matrix.shape[1])
+
+    def _new_matrix(self, name: str, shape: tuple[int, int]) -> Matrix:
+        parts = tiles(shape, self.hardware.tile_rows, self.hardware.tile_columns)
+        states = []
+        for i, tile in enumerate(parts):
+            size = (tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0])
+            rng = stream(self.seed, "make", name, i)
+            full = (2, self.hardware.pairs, *size)
+            states.append(manufacture(self.values, full, rng, self.dtype))
+        return Matrix(shape, np.ones(shape[1]), parts, states, stream(self.seed, "read", name))
+
+    def _matrix(self, name: str) -> Matrix:
+        if name not in self.matrices:
+            raise UsageError(f"no matrix {name!r} on this chip; it holds {sorted(self.matrices)}")
+        return self.matrices[name]
+
+    def _join(self, matrix: Matrix, parts: list[FloatArray]) -> FloatArray:
+        if len(parts) == 1:
+            return parts[0]
+        whole = np.empty((2, self.hardware.pairs, *matrix.shape), dtype=self.dtype)
+        for tile, part in zip(matrix.tiles, parts, strict=True):
+            whole[:, :, tile.index[0], tile.index[1]] = part
+        return whole
+
+    def _see(self, name: str) -> _Seen:
+        matrix = self._matrix(name)
+        stamp = (self.clock.now_s, matrix.states[0].programmings)
+        seen = self._seen.get(name)
+        if seen is None or seen.stamp != stamp:
+            seen = self._seen[name] = self._look(name, matrix, stamp)
+        return seen
+
+    def _look(self, name: str, matrix: Matrix, stamp: tuple[float, int]) -> _Seen:
+        scale = matrix.scale.astype(self.dtype)
+        shown = [self._shown(name, i, state) for i, state in enumerate(matrix.states)]
+        weight = pair_difference(self._join(matrix, shown)) * scale
+        if self.hardware.read_noise != "correlated":
+            return _Seen(stamp, weight, None)
+        stds = [g * s.noise * self.dtype(self._fast) for g, s in zip(shown, matrix.states, strict=True)]
+        return _Seen(stamp, weight, pair_variance(self._join(matrix, stds) ** 2) * scale**2)
+
+    def _shown(self, name: str, i: int, state: ArrayState) -> FloatArray:
+        """Conductances of one tile as products at this time of the clock find them [µS]."""
+        now_s = self.clock.now_s
+        g = conductance(self.values, state, now_s)
+        if self.hardware.read_noise == "none":
+            return g
+        if self.hardware.read_noise == "marginal":
+            # Addressed by the time, so that looking twice, or restoring the chip, shows the same.
+            rng = stream(self.seed, "marginal", name, i, state.programmings, now_s.hex())
+            age = age_s(self.values, now_s - state.programmed_at_s)
+            return marginal_read(self.values, g, state.noise, age, rng)
+        tile_key = key(self.seed, "noise", name, i)
+        n = fluctuation(self._band, g.shape, tile_key, now_s, state.programmed_at_s)
+        return np.maximum(g * (1 + state.noise * n), 0).astype(self.dtype)
