@@ -10,6 +10,7 @@ from pcmsim.devices.fluctuation import Modes, fast_std, fluctuation, modes, slow
 from pcmsim.devices.noise import marginal_read, relative_std
 from pcmsim.devices.normals import standard_normal
 from pcmsim.devices.params import Entry, ParameterSet, Values, load_parameter_set, parameter_set_names
+from pcmsim.devices.programming import placement_std
 from pcmsim.devices.state import FAULT_NAMES, ArrayState
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "marginal_read",
     "modes",
     "parameter_set_names",
+    "placement_std",
     "program",
     "relative_std",
     "slow_modes",

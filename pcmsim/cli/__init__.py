@@ -1,1 +1,1 @@
-"""To be described."""
+"""The command line: reads arguments, calls jobs, shows progress and decides nothing."""

@@ -139,6 +139,14 @@ class Chip:
         y = noisy_product(x.reshape(-1, matrix.shape[0]), seen.weight, seen.variance, matrix.reads)
         return y.reshape(*x.shape[:-1], matrix.shape[1])
 
+    def address_reads(self, *names: str | int) -> None:
+        """Let the noise of the next reads come from the streams called `names`.
+
+        Evaluations that address their reads do not depend on which others came before.
+        """
+        for name, matrix in self.matrices.items():
+            matrix.reads = stream(self.seed, "read", name, *names)
+
     def _new_matrix(self, name: str, shape: tuple[int, int]) -> Matrix:
         parts = tiles(shape, self.hardware.tile_rows, self.hardware.tile_columns)
         states = []

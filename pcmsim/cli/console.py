@@ -1,0 +1,40 @@
+"""Where the command line writes: results to standard output, progress and errors to the other."""
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def progress() -> Progress:
+    """Progress bar with counts and the time left; drawn on standard error."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=err,
+    )
+
+
+class Bar:
+    """One line of a progress display that jobs report to as (done, total)."""
+
+    def __init__(self, display: Progress, description: str) -> None:
+        self._display = display
+        self._task = display.add_task(description, total=None, note="", visible=False)
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` steps are done."""
+        self._display.update(self._task, completed=done, total=total, note=note, visible=True)

@@ -1,0 +1,73 @@
+"""`pcmsim drift`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pcmsim import jobs
+from pcmsim.cli import console
+from pcmsim.units import format_duration
+
+SHOWN_S = (1.0, 60.0, 3600.0, 86400.0, 345600.0)
+
+
+def drift(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training run.")],
+    days: Annotated[float, typer.Option(help="How long to watch, in days.")] = 4.0,
+    chips: Annotated[int, typer.Option(help="How many independently drawn chips.")] = 8,
+    compensation: Annotated[
+        list[str] | None,
+        typer.Option(help="none, global or column; repeatable. none and global unless given."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Results folder; RUN/drift unless given.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Parameter set: a name of `pcmsim devices`, or a YAML file.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the chips; that of the run.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(envvar="PCMSIM_DATA", help="File or folder of the data set, for jsb."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change hardware.KEY; repeatable."),
+    ] = None,
+) -> None:
+    """Write a trained network onto simulated chips and measure it at log-spaced times from 1 s."""
+    hardware = jobs.hardware_of(run, device, tuple(settings or ()))
+    with console.progress() as display:
+        results = jobs.drift(
+            run,
+            out,
+            days=days,
+            chips=chips,
+            compensations=tuple(compensation or ("none", "global")),
+            hardware=hardware,
+            seed=seed,
+            data_path=data,
+            on_chip=console.Bar(display, "chips x times"),
+        )
+    show(results)
+    page = jobs.report(run)
+    console.out.print(f"results: {(out or run / 'drift') / 'results.json'}\nreport: {page}")
+
+
+def show(results: dict[str, Any]) -> None:
+    """Print the metric at the usual times, one row per time and one column per compensation."""
+    kinds = list(dict.fromkeys(cell["compensation"] for cell in results["drift"]))
+    last_s = max(cell["t_s"] for cell in results["drift"])
+    table = Table("time", *kinds, title=f"NLL [nat/step], mean ± std of {results['chips']} chips")
+    table.add_row("software", *[f"{results['software_metric']:.4f}"] * len(kinds))
+    for t_s in dict.fromkeys((*SHOWN_S, last_s)):
+        cells = [c for c in results["drift"] if c["t_s"] == t_s]
+        if cells:
+            table.add_row(format_duration(t_s), *map(_cell, cells))
+    console.out.print(table)
+    console.out.print(f"{results['devices']:,} devices of {results['device_set']} per chip")
+
+
+def _cell(cell: dict[str, Any]) -> str:
+    spread = "" if cell["std"] is None else f" ± {cell['std']:.4f}"
+    return f"{cell['mean']:.4f}{spread}"

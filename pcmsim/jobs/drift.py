@@ -1,0 +1,229 @@
+"""Write a trained network onto simulated chips and measure it as the days go by."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pcmsim import runlog
+from pcmsim.config import Config, Hardware, build, load_config, override
+from pcmsim.crossbar import KINDS, Chip, Kind, factors, readout
+from pcmsim.datasets import Split, load
+from pcmsim.devices import ParameterSet, load_parameter_set
+from pcmsim.errors import UsageError
+from pcmsim.jobs import folder, snapshot
+from pcmsim.loop import Evaluation, evaluate, measured, program_network
+from pcmsim.networks import SpikingNetwork, load_network
+from pcmsim.rng import key
+from pcmsim.units import DAY_S
+
+KIND = "drift"
+LOG = "log.h5"
+LANDMARKS_S = (1.0, 60.0, 3600.0, 86400.0, 345600.0)
+POINTS_PER_DECADE = 4
+UNITS = {
+    "chip": "1",
+    "compensation": "1",
+    "t_s": "s",
+    "nll_per_step": "nat/step",
+    "nll_per_sequence": "nat/step",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: times [s], number of chips, compensations and the seed of the chips."""
+
+    times_s: tuple[float, ...]
+    chips: int
+    compensations: tuple[Kind, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is measured: a network on a test split, on devices of a parameter set."""
+
+    network: SpikingNetwork
+    test: Split
+    config: Config
+    parameter_set: ParameterSet
+
+
+def drift_times(days: float) -> tuple[float, ...]:
+    """Log-spaced times from 1 s to `days`, four a decade, with 1 min, 1 h, 1 and 4 days among them.
+
+    Raises `UsageError` unless the end is finite and at least one second.
+
+    >>> drift_times(4.0)[0], drift_times(4.0)[-1], 86400.0 in drift_times(4.0)
+    (1.0, 345600.0, True)
+    """
+    end_s = days * DAY_S
+    if not (np.isfinite(end_s) and end_s >= 1.0):
+        raise UsageError(f"days = {days:g}: the last time must be finite and at least 1 s (1.2e-05 days)")
+    count = int(np.ceil(POINTS_PER_DECADE * np.log10(end_s))) + 1
+    spaced = [float(f"{t:.4g}") for t in np.geomspace(1.0, end_s, max(count, 2))[:-1]]
+    return tuple(sorted({t for t in (*spaced, *LANDMARKS_S) if t < end_s} | {end_s}))
+
+
+def hardware_of(run: Path, device: str | None = None, settings: tuple[str, ...] = ()) -> Hardware:
+    """Hardware section of the run's configuration, with another device set and `key=value` changes.
+
+    Keys may be written with or without `hardware.` in front. Raises `UsageError`.
+    """
+    values = load_config(run / folder.CONFIG).model_dump(mode="json")
+    changes = [s if s.startswith("hardware.") else f"hardware.{s}" for s in settings]
+    if device is not None:
+        values["hardware"]["device"] = device
+    return build(override(values, tuple(changes)), "--set").hardware
+
+
+def drift(
+    run: Path,
+    out: Path | None = None,
+    *,
+    days: float = 4.0,
+    chips: int = 8,
+    compensations: Sequence[str] = ("none", "global"),
+    hardware: Hardware | None = None,
+    seed: int | None = None,
+    data_path: Path | None = None,
+    on_chip: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Measure the trained network in `run` on simulated chips, and return the results.
+
+    Each of `chips` independently drawn chips is programmed once and then read on the test split
+    at log-spaced times up to `days`, with each of `compensations` in turn, so that they are
+    compared on the same devices. `hardware` and `seed` default to those of the run; `out`
+    defaults to `run/drift`. `on_chip(done, total)` is called after each time on each chip.
+
+    The folder holds `config.yaml`, `environment.json`, `log.h5` (rows appear when a chip is
+    done), `arrays.h5` (conductances of the first chip), `device.json` and `results.json`.
+
+    Raises `UsageError` for settings that are not allowed and `DataError` for files that cannot
+    be used, before any work.
+    """
+    folder.read_results(run, "train")
+    trained = load_config(run / folder.CONFIG)
+    changes = {"hardware": hardware, "seed": seed}
+    config = trained.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    kinds = _checked_kinds(compensations)
+    plan = Plan(drift_times(days), _checked_chips(chips), kinds, config.seed)
+    parameter_set = load_parameter_set(config.hardware.device)
+    out = run / "drift" if out is None else out
+    folder.check_new(out)
+    network = load_network(run)
+    dataset = load(trained.data, trained.seed, data_path)
+    folder.check_same_data(run, dataset.source)
+    folder.create(out, KIND, config, dataset.source)
+    return _run(_Task(network, dataset.test, config, parameter_set), plan, out, on_chip)
+
+
+def _run(
+    task: _Task, plan: Plan, out: Path, on_chip: Callable[[int, int], None] | None
+) -> dict[str, Any]:
+    folder.write_json(out / snapshot.DEVICE, snapshot.describe(task.parameter_set))
+    software = evaluate(task.network, task.test)
+    found = np.empty((plan.chips, len(plan.compensations), len(plan.times_s), 2))
+    total = plan.chips * len(plan.times_s)
+    for i in range(plan.chips):
+        chip = Chip(
+            task.config.hardware, key(plan.seed, "chip", i), parameter_set=task.parameter_set
+        )
+        program_network(chip, task.network)
+        start = snapshot.conductances(chip)
+        for k, measurements in enumerate(_age(chip, task, plan)):
+            found[i, :, k] = measurements
+            if on_chip is not None:
+                on_chip(i * len(plan.times_s) + k + 1, total)
+        runlog.append(out / LOG, _rows(i, plan, found[i]), UNITS)
+        if i == 0:
+            snapshot.save(out / snapshot.ARRAYS, start, snapshot.conductances(chip), plan.times_s[-1])
+    results = _results(task, software, plan, found) | {"devices": chip.n_devices}
+    folder.write_json(out / folder.RESULTS, results)
+    return results
+
+
+def _age(chip: Chip, task: _Task, plan: Plan) -> Iterator[list[tuple[float, float]]]:
+    """At each time, (per step, per sequence) with each compensation; the chip's clock runs along."""
+    references = {}
+    for kind in plan.compensations:
+        chip.address_reads(kind, "reference")
+        references[kind] = readout(chip, kind)
+    for t_s in plan.times_s:
+        chip.clock.wait_until(t_s)
+        measurements = []
+        for kind in plan.compensations:
+            chip.address_reads(kind, t_s.hex())
+            factor = factors(references[kind], readout(chip, kind))
+            found = evaluate(task.network, task.test, measured(chip, factor))
+            measurements.append((found.per_step, found.per_sequence))
+        yield measurements
+
+
+def _rows(chip: int, plan: Plan, found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Rows of one chip for the log: `found` has shape (compensations, times, 2)."""
+    kinds = [float(KINDS.index(kind)) for kind in plan.compensations]
+    n = len(plan.times_s)
+    return {
+        "chip": np.full(len(kinds) * n, float(chip)),
+        "compensation": np.repeat(kinds, n),
+        "t_s": np.tile(plan.times_s, len(kinds)),
+        "nll_per_step": found[:, :, 0].ravel(),
+        "nll_per_sequence": found[:, :, 1].ravel(),
+    }
+
+
+def _results(
+    task: _Task, software: Evaluation, plan: Plan, found: NDArray[np.float64]
+) -> dict[str, Any]:
+    spec = task.config.network
+    return {
+        "kind": KIND,
+        "format": folder.FORMAT,
+        "task": task.config.data.name,
+        "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
+        "unit": spec.unit,
+        "software_metric": software.per_step,
+        "software_metric_per_sequence": software.per_sequence,
+        "device_set": task.parameter_set.name,
+        "read_noise": task.config.hardware.read_noise,
+        "chips": plan.chips,
+        "seed": plan.seed,
+        "drift": [
+            _cell(kind, t_s, found[:, j, k])
+            for j, kind in enumerate(plan.compensations)
+            for k, t_s in enumerate(plan.times_s)
+        ],
+    }
+
+
+def _cell(kind: Kind, t_s: float, found: NDArray[np.float64]) -> dict[str, Any]:
+    """Statistics over chips at one time; `found` has shape (chips, 2). One chip has no spread."""
+    per_step, per_sequence = found.T
+    return {
+        "compensation": kind,
+        "t_s": t_s,
+        "mean": float(per_step.mean()),
+        "std": float(per_step.std(ddof=1)) if len(per_step) > 1 else None,
+        "per_chip": per_step.tolist(),
+        "mean_per_sequence": float(per_sequence.mean()),
+    }
+
+
+def _checked_chips(chips: int) -> int:
+    if isinstance(chips, bool) or chips < 1:
+        raise UsageError(f"chips = {chips}: measure at least one chip")
+    return chips
+
+
+def _checked_kinds(names: Sequence[str]) -> tuple[Kind, ...]:
+    for name in names:
+        if name not in KINDS:
+            raise UsageError(f"compensation {name!r} is not known; choose from {', '.join(KINDS)}")
+    if not names:
+        raise UsageError(f"no compensation given; choose from {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if kind in names)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from pcmsim.devices import age_s, load_parameter_set, marginal_read, relative_std
+from pcmsim.devices.noise import band_variance
+from pcmsim.rng import stream
+
+VALUES = load_parameter_set("pcm-gst-90nm").values
+
+
+@pytest.mark.parametrize("exponent", [1.0, 1.21, 1.6])
+def test_the_variance_is_the_spectrum_integrated_over_the_band(exponent):
+    expected, _ = quad(lambda f: f**-exponent, 0.1, 50.0)
+    assert band_variance(0.1, 50.0, exponent) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_level_at_10_us_is_that_of_the_published_band():
+    """0.67 µS between 250 ns and 20 s, 0.81 µS at one day (Q = 0.0159626)."""
+    q_g = 0.0159626 * 10.0
+    assert q_g * relative_std(VALUES, 20.0) == pytest.approx(0.668, abs=5e-4)
+    assert q_g * relative_std(VALUES, age_s(VALUES, 86400.0)) == pytest.approx(0.812, abs=5e-4)
+
+
+def test_a_marginal_read_spreads_as_stated_and_never_below_zero():
+    """Standard deviation within four standard errors of 400,000 reads."""
+    g, q = np.full(400_000, 10.0, np.float32), np.full(400_000, 0.016, np.float32)
+    read = marginal_read(VALUES, g, q, 3620.0, stream(1, "read"))
+    expected = 0.16 * relative_std(VALUES, 3620.0)
+    assert abs(read.std() - expected) < 4 * expected / np.sqrt(2 * g.size)
+    assert abs(read.mean() - 10.0) < 4 * expected / np.sqrt(g.size)
+    wild = marginal_read(VALUES, g, q * 20, 3620.0, stream(1, "read"))
+    assert wild.min() == 0.0
+
+
+def test_reading_leaves_its_arguments_alone():
+    g, q = np.array([3.0, 4.0], np.float32), np.array([0.1, 0.2], np.float32)
+    marginal_read(VALUES, g, q, 50.0, stream(1, "read"))
+    np.testing.assert_array_equal(g, [3.0, 4.0])
+    np.testing.assert_array_equal(q, np.array([0.1, 0.2], np.float32))
+
+
+def test_no_noise_amplitude_means_no_noise():
+    g = np.array([3.0, 4.0])
+    np.testing.assert_array_equal(marginal_read(VALUES, g, np.zeros(2), 50.0, stream(1, "read")), g)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import yaml
+
+from pcmsim.devices import load_parameter_set, parameter_set_names
+from pcmsim.errors import UsageError
+
+
+@pytest.mark.parametrize("name", parameter_set_names())
+def test_every_number_of_a_shipped_set_has_a_unit_and_a_source(name):
+    shipped = load_parameter_set(name)
+    assert shipped.name == name
+    assert len(shipped.source) > 20 or name == "ideal"
+    for entry in shipped.entries.values():
+        assert entry.unit
+        assert entry.source
+
+
+def test_the_sets_that_users_were_promised_are_there():
+    promised = {"pcm-gst-90nm", "pcm-hermes-14nm", "pcm-joshi2020", "pcm-projected", "ideal"}
+    assert promised <= set(parameter_set_names())
+
+
+def test_joshi_drift_is_the_published_formula():
+    """max(0.08 - 0.0045 G, min(0.06, max(0.0825 - 0.00169 G, 0.055))) and 1 / (8 G + 30.032)."""
+    values, g = load_parameter_set("pcm-joshi2020").values, np.linspace(0.0, 25.0, 501)
+    middle = np.minimum(0.06, np.maximum(0.0825 - 0.00169 * g, 0.055))
+    np.testing.assert_allclose(values.nu_mean(g / 25), np.maximum(0.08 - 0.0045 * g, middle), rtol=1e-9)
+    np.testing.assert_allclose(values.nu_std(g / 25), 1 / (8 * g + 30.032), rtol=1e-12)
+    std = 0.28638599 + 0.07585724 * g - 0.00178767 * g**2
+    np.testing.assert_allclose(values.programming_std(g / 25), std, rtol=1e-6)
+
+
+def test_a_liner_lowers_drift_and_noise_tenfold():
+    assert load_parameter_set("pcm-projected").values.projection == 0.1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"g_max": -1.0}, "g_max = -1.0"),
+        ({"g_max": float("nan")}, "g_max"),
+        ({"gmax": 1.0}, "did you mean g_max"),
+        ({"p_stuck_set": 1.5}, "p_stuck_set = 1.5"),
+        ({"p_stuck_set": 0.6, "p_stuck_reset": 0.6}, "exceeds 1"),
+        ({"nu_mean": {"slop": 1.0}}, "nu_mean is not a law"),
+        ({"time_origin": "now"}, "time_origin = 'now'"),
+        ({"noise_rate_min": 1e3}, "noise_rate_min must be below"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_by_name(change, message):
+    with pytest.raises(UsageError, match=message.replace("(", "\\(")):
+        load_parameter_set("pcm-gst-90nm").with_values(**change)
+
+
+def test_a_misspelt_name_is_answered_with_the_right_one():
+    with pytest.raises(UsageError, match="did you mean pcm-gst-90nm"):
+        load_parameter_set("pcm-gst-90")
+
+
+def test_a_set_of_ones_own_loads_from_its_path(tmp_path):
+    own = tmp_path / "mine.yaml"
+    shipped = load_parameter_set("ideal")
+    entries = {n: {"value": e.value, "unit": e.unit, "source": e.source} for n, e in shipped.entries.items()}
+    entries["g_max"]["value"] = 12.5
+    text = {"name": "mine", "title": "t", "source": "s", "entries": entries}
+    own.write_text(yaml.safe_dump(text))
+    assert load_parameter_set(own).values.g_max == 12.5
+    del text["entries"]["t0_s"]
+    own.write_text(yaml.safe_dump(text))
+    with pytest.raises(UsageError, match="t0_s is missing"):
+        load_parameter_set(own)
+    own.write_text("a: [")
+    with pytest.raises(UsageError, match="not valid YAML"):
+        load_parameter_set(own)
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_parameter_set(tmp_path / "none.yaml")
