@@ -9,7 +9,13 @@ from pcmsim.devices.drift import age_s, drifted
 from pcmsim.devices.fluctuation import Modes, fast_std, fluctuation, modes, slow_modes
 from pcmsim.devices.noise import marginal_read, relative_std
 from pcmsim.devices.normals import standard_normal
-from pcmsim.devices.params import Entry, ParameterSet, Values, load_parameter_set, parameter_set_names
+from pcmsim.devices.params import (
+    Entry,
+    ParameterSet,
+    Values,
+    load_parameter_set,
+    parameter_set_names,
+)
 from pcmsim.devices.programming import placement_std
 from pcmsim.devices.state import FAULT_NAMES, ArrayState
 

@@ -23,9 +23,9 @@ def manufacture(
     """
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise UsageError(f"dtype must be float32 or float64; got {dtype!r}")
-    nu_device = rng.standard_normal(shape).astype(dtype)
+    nu_device: FloatArray = rng.standard_normal(shape).astype(dtype)
     fault, g_fault = draw_faults(values, shape, rng, dtype)
-    blank = np.zeros(shape, dtype)
+    blank: FloatArray = np.zeros(shape, dtype)
     state = ArrayState(blank, blank, blank, nu_device, fault, g_fault, 0.0, 0)
     return program(values, state, blank, 0.0, rng)
 
@@ -45,7 +45,9 @@ def program(
     """
     g_target = np.asarray(g_target, dtype=state.g.dtype)
     if g_target.shape != state.shape:
-        raise UsageError(f"g_target must have shape {state.shape}, one per device; got {g_target.shape}")
+        raise UsageError(
+            f"g_target must have shape {state.shape}, one per device; got {g_target.shape}"
+        )
     check_target(values, g_target)
     xi, event = rng.standard_normal((2, *state.shape), dtype=np.float64)
     healthy = state.fault == HEALTHY

@@ -6,8 +6,8 @@ of rate λ, as if a trap had captured or released its charge. Its autocovariance
 
     <n_k(t) n_k(t+τ)> = σ_k² exp(-λ_k τ),   σ_k² = Q² (2π f0)^(γ-1) sin(π(2-γ)/2) λ_k^(1-γ) Δln λ,
 
-that of an Ornstein-Uhlenbeck mode, and the sum has the spectrum Q² f0^(γ-1) / f^γ within 0.3 % inside
-the band (superposition of relaxations: van der Ziel, doi:10.1016/S0031-8914(50)80062-5).
+that of an Ornstein-Uhlenbeck mode, and the sum has the spectrum Q² f0^(γ-1) / f^γ within 0.3 %
+inside the band (superposition of relaxations: van der Ziel, Physica 16, 359, 1950).
 
 Instants and amplitudes are hashes of (key, device, mode, interval of time) and not draws from a
 sequence, so the noise is a function of time: no state is kept, and what a device shows at noon

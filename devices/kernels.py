@@ -25,7 +25,9 @@ def mix(x: Any) -> Any:  # pragma: no cover - compiled
 @numba.njit(inline="always")
 def _minus_log(bits: Any) -> Any:  # pragma: no cover - compiled
     """-ln U of a uniform U from the upper 24 of 32 bits."""
-    return -log_single(np.float32(np.int32(bits >> np.uint64(8))) * np.float32(2**-24) + np.float32(2**-25))
+    return -log_single(
+        np.float32(np.int32(bits >> np.uint64(8))) * np.float32(2**-24) + np.float32(2**-25)
+    )
 
 
 @numba.njit(inline="always")

@@ -36,7 +36,8 @@ class Polynomial:
 
     def __call__(self, g: FloatArray) -> FloatArray:
         """Value at relative conductance `g`."""
-        return np.polynomial.polynomial.polyval(g, np.asarray(self.polynomial, dtype=g.dtype))
+        coefficients = np.asarray(self.polynomial, dtype=g.dtype)
+        return np.asarray(np.polynomial.polynomial.polyval(g, coefficients))
 
 
 @checked(frozen=True, config=_STRICT)

@@ -1,8 +1,8 @@
 """Read noise: its size, and the marginal draw at one time.
 
-Spectrum S(f) = Q² G² f0^(γ-1) / f^γ with f0 = 1 Hz, one-sided; γ = 1 is 1/f noise. Nandakumar et al.,
-ICECS 2019, doi:10.1109/ICECS46596.2019.8964852. A noise level means nothing without the band it
-covers: slow fluctuations count as far back as the device is old.
+Spectrum S(f) = Q² G² f0^(γ-1) / f^γ with f0 = 1 Hz, one-sided; γ = 1 is 1/f noise.
+Nandakumar et al., ICECS 2019, doi:10.1109/ICECS46596.2019.8964852. A noise level means nothing
+without the band it covers: slow fluctuations count as far back as the device is old.
 """
 
 import numpy as np

@@ -20,7 +20,8 @@ Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _LAWS = (
-    "{constant}, {polynomial: [...]}, {slope, intercept, low, high}, {coefficient, exponent, high}, "
+    "{constant}, {polynomial: [...]}, {slope, intercept, low, high}, "
+    "{coefficient, exponent, high}, "
     "{a, b}, {x: [...], y: [...]}, {threshold, below, above}, all of them finite numbers"
 )
 
@@ -128,7 +129,9 @@ def parameter_set_names() -> list[str]:
     >>> parameter_set_names()[0]
     'pcm-gst-90nm'
     """
-    names = sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml"))
+    names = sorted(
+        p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml")
+    )
     return sorted(names, key=lambda name: name != "pcm-gst-90nm")
 
 
@@ -147,8 +150,12 @@ def load_parameter_set(name_or_path: str | Path) -> ParameterSet:
         text = _read(Path(name))
     else:
         close = difflib.get_close_matches(name, parameter_set_names(), n=1)
-        advice = f"did you mean {close[0]}?" if close else f"shipped: {', '.join(parameter_set_names())}"
-        raise UsageError(f"no parameter set {name!r}; {advice} A set of your own is a path ending in .yaml")
+        advice = (
+            f"did you mean {close[0]}?" if close else f"shipped: {', '.join(parameter_set_names())}"
+        )
+        raise UsageError(
+            f"no parameter set {name!r}; {advice} A set of your own is a path ending in .yaml"
+        )
     return _parse(text, name)
 
 
@@ -168,7 +175,9 @@ def _parse(text: str, name: str) -> ParameterSet:
         raw = yaml.safe_load(text)
         loaded = TypeAdapter(ParameterSet).validate_python(raw)
     except yaml.YAMLError as error:
-        raise UsageError(f"parameter set {name}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(
+            f"parameter set {name}: not valid YAML: {' '.join(str(error).split())}"
+        ) from None
     except ValidationError as error:
         raise UsageError(f"parameter set {name}: {_explain(error)}") from None
     return _check(loaded, name)
@@ -185,7 +194,9 @@ def _check(candidate: ParameterSet, name: str) -> ParameterSet:
     except ValidationError as error:
         raise UsageError(f"parameter set {name}: {_explain(error)}") from None
     if values.p_stuck_reset + values.p_stuck_set + values.p_untunable > 1.0:
-        raise UsageError(f"parameter set {name}: p_stuck_reset + p_stuck_set + p_untunable exceeds 1")
+        raise UsageError(
+            f"parameter set {name}: p_stuck_reset + p_stuck_set + p_untunable exceeds 1"
+        )
     if values.noise_rate_min >= values.noise_rate_split:
         raise UsageError(f"parameter set {name}: noise_rate_min must be below noise_rate_split")
     return candidate

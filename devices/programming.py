@@ -29,7 +29,7 @@ def placement_std(values: Values, g_target: FloatArray) -> FloatArray:
         return std
     q = values.projection * values.read_noise(relative)
     read = q * g_target * relative_std(values, values.t0_s)
-    return np.sqrt(np.maximum(std**2 - read**2, 0.0))
+    return np.asarray(np.sqrt(np.maximum(std**2 - read**2, 0.0)))
 
 
 def programmed_conductance(values: Values, g_target: FloatArray, xi: FloatArray) -> FloatArray:
@@ -40,7 +40,7 @@ def programmed_conductance(values: Values, g_target: FloatArray, xi: FloatArray)
     g = np.maximum(0.0, g_target + placement_std(values, g_target) * xi)
     if values.zero_target == "reset":
         g = np.where(g_target == 0.0, reset_conductance(values, xi), g)
-    return g.astype(g_target.dtype)
+    return np.asarray(g, dtype=g_target.dtype)
 
 
 def reset_conductance(values: Values, xi: FloatArray) -> FloatArray:
@@ -48,7 +48,7 @@ def reset_conductance(values: Values, xi: FloatArray) -> FloatArray:
 
     Median: Nandakumar et al. 2018, doi:10.1063/1.5042408.
     """
-    return values.reset_median * np.exp(values.reset_log_std * xi)
+    return np.asarray(values.reset_median * np.exp(values.reset_log_std * xi))
 
 
 def drift_exponent(
@@ -63,7 +63,7 @@ def drift_exponent(
     share = values.nu_device_share
     spread = np.sqrt(share) * nu_device + np.sqrt(1.0 - share) * nu_event
     nu = np.abs(values.nu_mean(g) + values.nu_std(g) * spread) * values.projection
-    return nu.astype(g_target.dtype)
+    return np.asarray(nu, dtype=g_target.dtype)
 
 
 def check_target(values: Values, g_target: FloatArray) -> None:

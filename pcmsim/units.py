@@ -11,8 +11,8 @@ _STEPS = ((YEAR_S, "y"), (DAY_S, "d"), (HOUR_S, "h"), (MINUTE_S, "min"), (1.0, "
 def format_duration(t_s: float) -> str:
     """Write a time in the largest unit that keeps it at or above one.
 
-    >>> format_duration(3600.0), format_duration(345600.0), format_duration(0.5), format_duration(90)
-    ('1 h', '4 d', '0.5 s', '1.5 min')
+    >>> [format_duration(t_s) for t_s in (0.5, 90.0, 3600.0, 345600.0)]
+    ['0.5 s', '1.5 min', '1 h', '4 d']
     """
     for size, name in _STEPS:
         if t_s >= size:

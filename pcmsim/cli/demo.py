@@ -16,7 +16,7 @@ def demo(
         "runs/demo"
     ),
 ) -> None:
-    """Train on Bach chorales, write onto 8 chips, watch four days of drift, and build the report."""
+    """Train on Bach chorales, write onto 8 chips, watch four days of drift, build the report."""
     folder, config = jobs.free_folder(out), jobs.demo_config()
     with console.progress() as display:
         loading, training = console.Bar(display, "chorales"), console.Bar(display, "training")

@@ -16,7 +16,9 @@ from pcmsim.units import format_duration
 
 
 def devices(
-    name: Annotated[str | None, typer.Argument(help="A parameter set, or a YAML file of one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A parameter set, or a YAML file of one.")
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(metavar="N", help="Draw N healthy devices for each target.")
     ] = None,
@@ -37,7 +39,9 @@ def devices(
     """List the parameter sets, show one with its sources and curves, or sample devices of one."""
     if name is None:
         if sample is not None:
-            raise UsageError("--sample needs the name of a parameter set: pcmsim devices NAME --sample N")
+            raise UsageError(
+                "--sample needs the name of a parameter set: pcmsim devices NAME --sample N"
+            )
         _list()
         return
     chosen = load_parameter_set(name)
@@ -70,7 +74,9 @@ def _list() -> None:
 
 
 def _show(parameter_set: ParameterSet) -> None:
-    console.out.print(f"[bold]{parameter_set.name}[/]: {parameter_set.title}\n{parameter_set.source}\n")
+    console.out.print(
+        f"[bold]{parameter_set.name}[/]: {parameter_set.title}\n{parameter_set.source}\n"
+    )
     entries = Table("entry", "value", "unit", "source")
     for name, entry in parameter_set.entries.items():
         entries.add_row(name, str(entry.value), entry.unit, entry.source)

@@ -21,7 +21,9 @@ def drift(
         list[str] | None,
         typer.Option(help="none, global or column; repeatable. none and global unless given."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Results folder; RUN/drift unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder; RUN/drift unless given.")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="Parameter set: a name of `pcmsim devices`, or a YAML file.")
     ] = None,

@@ -16,8 +16,8 @@ from pcmsim.errors import PcmsimError
 INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Spiking networks on phase-change memory: train, write onto simulated chips, and watch them "
-    "drift for days. Exit codes: 2 for a wrong command or config, 3 for data or a disk that "
+    help="Spiking networks on phase-change memory: train, write onto simulated chips, and watch "
+    "them drift for days. Exit codes: 2 for a wrong command or config, 3 for data or a disk that "
     "cannot be used, 1 for a fault of pcmsim itself.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -28,7 +28,9 @@ for command in (train, drift, report, devices, demo):
 
 
 @app.callback(invoke_without_command=True)
-def version(show: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+def version(
+    show: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
     """Show the version if asked to."""
     if show:
         console.out.print(f"pcmsim {__version__}")

@@ -12,7 +12,9 @@ from pcmsim.loop import EpochReport
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="Configuration (YAML), e.g. configs/jsb-snu.yaml.")],
+    config: Annotated[
+        Path, typer.Argument(help="Configuration (YAML), e.g. configs/jsb-snu.yaml.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Run folder; runs/NAME-seedN unless given.")
     ] = None,
@@ -20,10 +22,14 @@ def train(
         Path | None,
         typer.Option(envvar="PCMSIM_DATA", help="File or folder of the data set, for jsb."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that stopped.")
+    ] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one value, e.g. seed=1; repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one value, e.g. seed=1; repeatable."
+        ),
     ] = None,
 ) -> None:
     """Train a network in software and write a run folder with weights, log, results and report."""

@@ -5,4 +5,15 @@ from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, fact
 from pcmsim.crossbar.mapping import check_weight
 from pcmsim.crossbar.storage import load_chip, save_chip
 
-__all__ = ["KINDS", "Chip", "Kind", "Readout", "check_weight", "compensated", "factors", "load_chip", "readout", "save_chip"]
+__all__ = [
+    "KINDS",
+    "Chip",
+    "Kind",
+    "Readout",
+    "check_weight",
+    "compensated",
+    "factors",
+    "load_chip",
+    "readout",
+    "save_chip",
+]

@@ -101,7 +101,9 @@ class Chip:
         check_weight(weight, name)
         matrix = self.matrices.get(name) or self._new_matrix(name, weight.shape)
         if weight.shape != matrix.shape:
-            raise UsageError(f"{name} occupies an array of {matrix.shape}; got shape {weight.shape}")
+            raise UsageError(
+                f"{name} occupies an array of {matrix.shape}; got shape {weight.shape}"
+            )
         matrix.scale = weight_scale(weight, self.values, self.hardware)
         target = pair_targets(weight, matrix.scale, self.values, self.hardware.pairs)
         for i, (tile, state) in enumerate(zip(matrix.tiles, matrix.states, strict=True)):
@@ -135,6 +137,8 @@ class Chip:
         x = np.asarray(x, dtype=self.dtype)
         if x.shape[-1:] != matrix.shape[:1]:
             raise UsageError(f"{name} has {matrix.shape[0]} rows; got inputs of shape {x.shape}")
+        if not np.isfinite(x.sum()):
+            raise UsageError(f"inputs of {name} hold NaN or infinite values; a row driver has none")
         seen = self._see(name)
         y = noisy_product(x.reshape(-1, matrix.shape[0]), seen.weight, seen.variance, matrix.reads)
         return y.reshape(*x.shape[:-1], matrix.shape[1])
@@ -165,7 +169,7 @@ class Chip:
     def _join(self, matrix: Matrix, parts: list[FloatArray]) -> FloatArray:
         if len(parts) == 1:
             return parts[0]
-        whole = np.empty((2, self.hardware.pairs, *matrix.shape), dtype=self.dtype)
+        whole: FloatArray = np.empty((2, self.hardware.pairs, *matrix.shape), dtype=self.dtype)
         for tile, part in zip(matrix.tiles, parts, strict=True):
             whole[:, :, tile.index[0], tile.index[1]] = part
         return whole
@@ -179,12 +183,14 @@ class Chip:
         return seen
 
     def _look(self, name: str, matrix: Matrix, stamp: tuple[float, int]) -> _Seen:
-        scale = matrix.scale.astype(self.dtype)
+        scale: FloatArray = matrix.scale.astype(self.dtype)
         shown = [self._shown(name, i, state) for i, state in enumerate(matrix.states)]
         weight = pair_difference(self._join(matrix, shown)) * scale
         if self.hardware.read_noise != "correlated":
             return _Seen(stamp, weight, None)
-        stds = [g * s.noise * self.dtype(self._fast) for g, s in zip(shown, matrix.states, strict=True)]
+        stds = [
+            g * s.noise * self.dtype(self._fast) for g, s in zip(shown, matrix.states, strict=True)
+        ]
         return _Seen(stamp, weight, pair_variance(self._join(matrix, stds) ** 2) * scale**2)
 
     def _shown(self, name: str, i: int, state: ArrayState) -> FloatArray:
@@ -200,4 +206,4 @@ class Chip:
             return marginal_read(self.values, g, state.noise, age, rng)
         tile_key = key(self.seed, "noise", name, i)
         n = fluctuation(self._band, g.shape, tile_key, now_s, state.programmed_at_s)
-        return np.maximum(g * (1 + state.noise * n), 0).astype(self.dtype)
+        return np.asarray(np.maximum(g * (1 + state.noise * n), 0), dtype=self.dtype)

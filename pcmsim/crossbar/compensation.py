@@ -1,9 +1,9 @@
 """Digital drift compensation: one factor per matrix or per column, from a few calibration reads.
 
 At calibration the mean |output| over one-hot inputs is stored; later it is measured again, and
-outputs are multiplied by the ratio, y ← (s_ref / s(t)) y. Le Gallo et al., doi:10.1109/TED.2018.2865352;
-Joshi et al., doi:10.1038/s41467-020-16108-9. What is common to all devices is restored; the spread
-of drift exponents and the noise are not.
+outputs are multiplied by the ratio, y ← (s_ref / s(t)) y. Le Gallo et al.,
+doi:10.1109/TED.2018.2865352; Joshi et al., doi:10.1038/s41467-020-16108-9. What is common to all
+devices is restored; the spread of drift exponents and the noise are not.
 """
 
 from typing import Literal
@@ -24,7 +24,7 @@ Readout = dict[str, FloatArray]
 def readout(chip: Chip, kind: Kind) -> Readout:
     """Mean |G+ - G-| [µS] per matrix or per column, measured with the chip's own noise.
 
-    Returns one array per matrix: shape (1,) for "global", (columns,) for "column", empty for "none".
+    Returns one array per matrix: shape (1,) for "global", (columns,) for "column"; none for "none".
     """
     if kind == "none":
         return {}

@@ -4,7 +4,9 @@ W_ij = s_j mean_p (G+_pij - G-_pij), with the scale s = w_max / g_max. A positiv
 and leaves G- in RESET, a negative one the other way round.
 """
 
+import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from pcmsim.config import Hardware
 from pcmsim.devices import Values
 from pcmsim.errors import UsageError
 
-FloatArray = NDArray[np.floating]
+FloatArray = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def pair_targets(weight: FloatArray, scale: FloatArray, values: Values, pairs: i
 def pair_difference(g: FloatArray) -> FloatArray:
     """mean_p (G+ - G-) [µS] of conductances of shape (2, pairs, rows, columns)."""
     if g.shape[1] == 1:
-        return np.subtract(g[0, 0], g[1, 0])
+        return np.asarray(g[0, 0] - g[1, 0])
     return np.asarray(np.mean(g[0] - g[1], axis=0, dtype=g.dtype))
 
 
@@ -96,4 +98,4 @@ def check_weight(weight: FloatArray, name: str = "weight") -> None:
 def _cut(length: int, largest: int) -> list[tuple[int, int]]:
     n = -(-length // largest)
     edges = np.linspace(0, length, n + 1).round().astype(int)
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in itertools.pairwise(edges)]

@@ -53,7 +53,9 @@ def load_chip(path: Path) -> Chip:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("pcmsim_chip_format") != FORMAT:
-                raise DataError(f"{path} is not a chip of format {FORMAT}; use the version that wrote it")
+                raise DataError(
+                    f"{path} is not a chip of format {FORMAT}; use the version that wrote it"
+                )
             chip = _empty_chip(file.attrs)
             for name, group in file.items():
                 chip.matrices[name] = _load_matrix(chip, name, group)

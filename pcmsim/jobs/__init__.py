@@ -1,4 +1,4 @@
-"""What a user does: train, drift, sample devices, report. The command line calls the same functions."""
+"""What a user does: train, drift, sample devices, report; the command line calls the same."""
 
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder

@@ -63,7 +63,9 @@ def drift_times(days: float) -> tuple[float, ...]:
     """
     end_s = days * DAY_S
     if not (np.isfinite(end_s) and end_s >= 1.0):
-        raise UsageError(f"days = {days:g}: the last time must be finite and at least 1 s (1.2e-05 days)")
+        raise UsageError(
+            f"days = {days:g}: the last time must be finite and at least 1 s (1.2e-05 days)"
+        )
     count = int(np.ceil(POINTS_PER_DECADE * np.log10(end_s))) + 1
     spaced = [float(f"{t:.4g}") for t in np.geomspace(1.0, end_s, max(count, 2))[:-1]]
     return tuple(sorted({t for t in (*spaced, *LANDMARKS_S) if t < end_s} | {end_s}))
@@ -141,14 +143,16 @@ def _run(
                 on_chip(i * len(plan.times_s) + k + 1, total)
         runlog.append(out / LOG, _rows(i, plan, found[i]), UNITS)
         if i == 0:
-            snapshot.save(out / snapshot.ARRAYS, start, snapshot.conductances(chip), plan.times_s[-1])
+            snapshot.save(
+                out / snapshot.ARRAYS, start, snapshot.conductances(chip), plan.times_s[-1]
+            )
     results = _results(task, software, plan, found) | {"devices": chip.n_devices}
     folder.write_json(out / folder.RESULTS, results)
     return results
 
 
 def _age(chip: Chip, task: _Task, plan: Plan) -> Iterator[list[tuple[float, float]]]:
-    """At each time, (per step, per sequence) with each compensation; the chip's clock runs along."""
+    """At each time, (per step, per sequence) for each compensation; the chip's clock runs along."""
     references = {}
     for kind in plan.compensations:
         chip.address_reads(kind, "reference")

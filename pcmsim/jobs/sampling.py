@@ -57,9 +57,14 @@ def sample(
     for g_target in g_targets:
         if not 0.0 <= g_target <= values.g_max:
             raise UsageError(
-                f"target {g_target:g} uS is outside 0 ... {values.g_max:g} uS of {parameter_set.name}"
+                f"target {g_target:g} uS is outside 0 ... {values.g_max:g} uS, the range of "
+                f"{parameter_set.name}"
             )
-    return [found for g in g_targets for found in _follow(healthy, float(g), times_s, n, read_noise, seed)]
+    return [
+        found
+        for g in g_targets
+        for found in _follow(healthy, float(g), times_s, n, read_noise, seed)
+    ]
 
 
 def _follow(

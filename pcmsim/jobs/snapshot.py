@@ -24,7 +24,7 @@ def conductances(chip: Chip) -> Conductances:
 
 
 def save(path: Path, start: Conductances, end: Conductances, t_end_s: float) -> None:
-    """Write conductances after programming and at `t_end_s` [s]; raises `DataError` on a bad disk."""
+    """Write conductances after programming and at `t_end_s` [s]; `DataError` on a bad disk."""
     partial = path.with_name(path.name + ".partial")
     try:
         with h5py.File(partial, "w") as file:

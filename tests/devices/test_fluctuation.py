@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import renewal
 
-from pcmsim.devices import fast_std, fluctuation, load_parameter_set, modes, relative_std, slow_modes
+from pcmsim.devices import (
+    fast_std,
+    fluctuation,
+    load_parameter_set,
+    modes,
+    relative_std,
+    slow_modes,
+)
 from pcmsim.rng import key
 
 VALUES = load_parameter_set("pcm-gst-90nm").values
@@ -12,12 +19,16 @@ KEY = key(1, "noise")
 WIDE = modes(1e-6 * 10 ** (-1 / 6), 1e7 * 10 ** (1 / 6))
 
 
-@pytest.mark.parametrize(("now_s", "since_s"), [(3.7, 0.0), (5000.3, 12.5), (9e5, 0.0), (9e5, None)])
+@pytest.mark.parametrize(
+    ("now_s", "since_s"), [(3.7, 0.0), (5000.3, 12.5), (9e5, 0.0), (9e5, None)]
+)
 def test_the_kernel_is_its_twin_device_by_device(now_s, since_s):
     """Single against double precision in position and amplitude."""
     found = fluctuation(BAND, (200,), KEY, now_s, since_s)
     since = -np.inf if since_s is None else since_s
-    twin = [renewal.fluctuation(KEY, i, BAND.rates_per_s, BAND.stds, now_s, since) for i in range(200)]
+    twin = [
+        renewal.fluctuation(KEY, i, BAND.rates_per_s, BAND.stds, now_s, since) for i in range(200)
+    ]
     np.testing.assert_allclose(found, twin, atol=2e-5)
 
 
@@ -55,7 +66,12 @@ def test_the_measured_spectrum_of_the_generator_is_1_over_f():
     trace = np.stack([fluctuation(band, (2048,), KEY, 10 + 0.1 * i, None) for i in range(512)])
     f, s = welch(trace.astype(np.float64), fs=10.0, nperseg=512, axis=0, detrend=False)
     inside = (f > 0.1) & (f < 0.8)
-    exact = (4 * band.stds**2 * band.rates_per_s / (band.rates_per_s**2 + (2 * np.pi * f[inside, None]) ** 2)).sum(1)
+    exact = (
+        4
+        * band.stds**2
+        * band.rates_per_s
+        / (band.rates_per_s**2 + (2 * np.pi * f[inside, None]) ** 2)
+    ).sum(1)
     power = s[inside]
     z = (power.mean(axis=1) - exact) / (power.std(axis=1) / np.sqrt(2048))
     # Leakage of the slower modes through the window adds up to a few per cent at the low end.
@@ -74,9 +90,7 @@ def test_both_forms_of_noise_have_the_same_size_at_every_age(t_s):
 
 
 def test_a_device_agrees_with_itself_a_second_later_and_forgets_in_months():
-    first, soon, late = (
-        fluctuation(BAND, (50_000,), KEY, t, 0.0) for t in (1000.0, 1001.0, 1e8)
-    )
+    first, soon, late = (fluctuation(BAND, (50_000,), KEY, t, 0.0) for t in (1000.0, 1001.0, 1e8))
     expected = 1 - np.sum(BAND.stds**2 * (1 - np.exp(-BAND.rates_per_s))) / first.var()
     assert np.corrcoef(first, soon)[0, 1] == pytest.approx(expected, abs=0.03)
     assert np.corrcoef(first, soon)[0, 1] > 0.5
@@ -84,7 +98,7 @@ def test_a_device_agrees_with_itself_a_second_later_and_forgets_in_months():
 
 
 def test_averaging_cannot_remove_slow_noise():
-    """4096 reads a second apart, Q = 0.02: 0.0526 remains, not 0.00173 as if white (400 devices)."""
+    """Of 4096 reads a second apart at Q = 0.02 remains 0.0526, not 0.00173 as if white."""
     devices, total = 400, 0.0
     for i in range(4096):
         total = total + fluctuation(WIDE, (devices,), KEY, 1000.0 + i, None).astype(np.float64)

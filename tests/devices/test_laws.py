@@ -49,5 +49,9 @@ def test_a_law_with_a_fault_is_refused(values):
 
 
 def test_single_precision_stays_single():
-    for values in ({"polynomial": [0.1, 0.2]}, {"x": [0.1, 0.2], "y": [1.0, 2.0]}, {"constant": 1.0}):
+    for values in (
+        {"polynomial": [0.1, 0.2]},
+        {"x": [0.1, 0.2], "y": [1.0, 2.0]},
+        {"constant": 1.0},
+    ):
         assert law(**values)(G.astype(np.float32)).dtype == np.float32

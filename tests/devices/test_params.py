@@ -25,7 +25,9 @@ def test_joshi_drift_is_the_published_formula():
     """max(0.08 - 0.0045 G, min(0.06, max(0.0825 - 0.00169 G, 0.055))) and 1 / (8 G + 30.032)."""
     values, g = load_parameter_set("pcm-joshi2020").values, np.linspace(0.0, 25.0, 501)
     middle = np.minimum(0.06, np.maximum(0.0825 - 0.00169 * g, 0.055))
-    np.testing.assert_allclose(values.nu_mean(g / 25), np.maximum(0.08 - 0.0045 * g, middle), rtol=1e-9)
+    np.testing.assert_allclose(
+        values.nu_mean(g / 25), np.maximum(0.08 - 0.0045 * g, middle), rtol=1e-9
+    )
     np.testing.assert_allclose(values.nu_std(g / 25), 1 / (8 * g + 30.032), rtol=1e-12)
     std = 0.28638599 + 0.07585724 * g - 0.00178767 * g**2
     np.testing.assert_allclose(values.programming_std(g / 25), std, rtol=1e-6)
@@ -61,7 +63,10 @@ def test_a_misspelt_name_is_answered_with_the_right_one():
 def test_a_set_of_ones_own_loads_from_its_path(tmp_path):
     own = tmp_path / "mine.yaml"
     shipped = load_parameter_set("ideal")
-    entries = {n: {"value": e.value, "unit": e.unit, "source": e.source} for n, e in shipped.entries.items()}
+    entries = {
+        n: {"value": e.value, "unit": e.unit, "source": e.source}
+        for n, e in shipped.entries.items()
+    }
     entries["g_max"]["value"] = 12.5
     text = {"name": "mine", "title": "t", "source": "s", "entries": entries}
     own.write_text(yaml.safe_dump(text))
