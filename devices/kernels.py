@@ -48,27 +48,36 @@ def renewal_sum(
     end with exponential gaps; so an interval that is over needs only its last event. A mode whose
     last event lies before `since_s` adds nothing.
     """
+    out[:] = 0
+    devices = np.empty(out.size, np.uint64)
     for i in range(out.size):
-        device = mix(key ^ mix(np.uint64(i) + _GOLDEN))
-        total = 0.0
-        for k in range(rates.size):
-            mode = device + _GOLDEN * np.uint64(k + 1)
-            start = since_s * rates[k]
-            interval = math.floor(now_s * rates[k])
-            upto = now_s * rates[k] - interval
-            while interval + 1.0 > start:
-                event = mix(mode ^ mix(np.uint64(np.int64(interval)) + _GOLDEN))
-                whole_and_old = upto >= 1.0 and interval > start
-                if whole_and_old:
-                    position = 0.0 if (event >> _HALF) > _EXP_MINUS_ONE_32 else -1.0
-                else:
-                    position = 1.0 - _minus_log(event >> _HALF)
-                    while position >= upto:
-                        event = mix(event)
-                        position -= _minus_log(event >> _HALF)
-                if position >= 0.0:
-                    if interval + position > start or whole_and_old:
-                        total += stds[k] * _amplitude(event)
-                    break
-                interval, upto = interval - 1.0, 1.0
-        out[i] = total
+        devices[i] = mix(key ^ mix(np.uint64(i) + _GOLDEN))
+    # Modes outside: all devices share the interval, and mostly take the same branches.
+    for k in range(rates.size):
+        start, std = since_s * rates[k], np.float32(stds[k])
+        present = math.floor(now_s * rates[k])
+        fraction = np.float32(now_s * rates[k] - present)
+        for i in range(out.size):
+            mode = devices[i] + _GOLDEN * np.uint64(k + 1)
+            event = _first(mode, present)
+            position = np.float32(1) - _minus_log(event >> _HALF)
+            while position >= fraction:
+                event = mix(event)
+                position -= _minus_log(event >> _HALF)
+            found, interval = position >= 0, present
+            while not found and interval > start:
+                interval -= 1.0
+                event = _first(mode, interval)
+                found = (event >> _HALF) > _EXP_MINUS_ONE_32
+            if found and (
+                interval > start
+                or interval + (1.0 - _minus_log(event >> _HALF) if interval < present else position)
+                > start
+            ):
+                out[i] += std * _amplitude(event)
+
+
+@numba.njit(inline="always")
+def _first(mode: Any, interval: float) -> Any:  # pragma: no cover - compiled
+    """Hash of the last event of an interval, the first to be drawn."""
+    return mix(mode ^ mix(np.uint64(np.int64(interval)) + _GOLDEN))

@@ -5,7 +5,6 @@ or a disk that is full, costs the row that was being written and nothing before 
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 
 from pcmsim.errors import DataError, UsageError
+from pcmsim.files import replacing_hdf5
 
 FORMAT = 1
 
@@ -27,25 +27,13 @@ def append(path: Path, rows: Mapping[str, float | np.ndarray], units: Mapping[st
     columns = {name: np.atleast_1d(np.asarray(v, dtype=np.float64)) for name, v in rows.items()}
     _check(columns, units)
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     try:
-        if path.exists():
-            shutil.copyfile(path, partial)
-        else:
-            partial.unlink(missing_ok=True)
-        with h5py.File(partial, "a") as file:
+        with replacing_hdf5(path, keep=True) as file:
             if not len(file):
                 _create(file, list(columns), units)
             _extend(file, columns, path)
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(
-            f"{path} cannot be extended ({error}); rows logged before are intact: "
-            f"free some space and resume the run"
-        ) from error
+        raise DataError(f"{path} cannot be extended as a run log: {error}") from error
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -56,7 +44,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("pcmsim_log_format") != FORMAT:
-                raise DataError(f"{path} is not a run log of format {FORMAT}; use the version that wrote it")
+                raise DataError(
+                    f"{path} is not a run log of format {FORMAT}; use the version that wrote it"
+                )
             return {name: file[name][:] for name in file if name != "row"}
     except OSError as error:
         raise DataError(f"{path} cannot be read as a run log: {error}") from error
@@ -77,7 +67,10 @@ def truncate(path: Path, n_rows: int) -> None:
 
 
 def _check(columns: dict[str, np.ndarray], units: Mapping[str, str]) -> None:
-    if len({column.shape for column in columns.values()}) != 1 or next(iter(columns.values())).ndim != 1:
+    if (
+        len({column.shape for column in columns.values()}) != 1
+        or next(iter(columns.values())).ndim != 1
+    ):
         raise UsageError("rows must be numbers, or one-dimensional columns of equal length")
     if set(units) != set(columns):
         raise UsageError(f"units must name the columns {sorted(columns)}; got {sorted(units)}")

@@ -25,6 +25,8 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=err,
+        # In a file or a pipe a redrawn bar is noise.
+        disable=not err.is_terminal,
     )
 
 

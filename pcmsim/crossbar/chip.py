@@ -29,6 +29,7 @@ from pcmsim.devices import (
     marginal_read,
     program,
     slow_modes,
+    standard_normal,
 )
 from pcmsim.errors import UsageError
 from pcmsim.rng import key, stream
@@ -117,6 +118,19 @@ class Chip:
         matrix, now_s = self._matrix(name), self.clock.now_s
         return self._join(matrix, [conductance(self.values, s, now_s) for s in matrix.states])
 
+    def read(self, name: str) -> FloatArray:
+        """Conductances [µS] as one read of every device shows them now, (2, pairs, rows, columns).
+
+        With the noise of `hardware.read_noise`; never below zero.
+        """
+        matrix = self._matrix(name)
+        parts = [self._shown(name, i, state) for i, state in enumerate(matrix.states)]
+        if self.hardware.read_noise == "correlated":
+            for g, state in zip(parts, matrix.states, strict=True):
+                fast = standard_normal(matrix.reads, g.shape, self.dtype) * self.dtype(self._fast)
+                np.maximum(g * (1 + state.noise * fast), 0, out=g)
+        return self._join(matrix, parts)
+
     def weights(self, name: str) -> FloatArray:
         """Weights as one read of every device shows them now, (rows, columns).
 
@@ -125,7 +139,7 @@ class Chip:
         seen, matrix = self._see(name), self._matrix(name)
         if seen.variance is None:
             return seen.weight.copy()
-        noise = matrix.reads.standard_normal(matrix.shape, dtype=self.dtype)
+        noise = standard_normal(matrix.reads, matrix.shape, self.dtype)
         return np.asarray(seen.weight + noise * np.sqrt(seen.variance))
 
     def multiply(self, name: str, x: FloatArray) -> FloatArray:
@@ -137,7 +151,8 @@ class Chip:
         x = np.asarray(x, dtype=self.dtype)
         if x.shape[-1:] != matrix.shape[:1]:
             raise UsageError(f"{name} has {matrix.shape[0]} rows; got inputs of shape {x.shape}")
-        if not np.isfinite(x.sum()):
+        # One pass at the speed of memory: the sum of squares carries any NaN or infinity along.
+        if not np.isfinite(np.vdot(x, x)):
             raise UsageError(f"inputs of {name} hold NaN or infinite values; a row driver has none")
         seen = self._see(name)
         y = noisy_product(x.reshape(-1, matrix.shape[0]), seen.weight, seen.variance, matrix.reads)

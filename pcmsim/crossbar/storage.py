@@ -1,7 +1,6 @@
 """A chip in one HDF5 file, saved and restored exactly: devices, clock and streams of chance."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pcmsim.crossbar.chip import Chip, Matrix
 from pcmsim.crossbar.mapping import tiles
 from pcmsim.devices import ArrayState, ParameterSet
 from pcmsim.errors import DataError
+from pcmsim.files import replacing_hdf5
 from pcmsim.rng import stream
 
 FORMAT = 1
@@ -27,22 +27,16 @@ def save_chip(chip: Chip, path: Path) -> None:
 
     Raises `DataError` if the disk refuses.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            file.attrs["pcmsim_chip_format"] = FORMAT
-            file.attrs["seed"], file.attrs["now_s"] = chip.seed, chip.clock.now_s
-            file.attrs["dtype"] = np.dtype(chip.dtype).name
-            file.attrs["hardware"] = chip.hardware.model_dump_json()
-            set_json = TypeAdapter(ParameterSet).dump_json(chip.parameter_set)
-            file.attrs["parameter_set"] = set_json.decode()
-            for name, matrix in chip.matrices.items():
-                _save_matrix(file.create_group(name), matrix)
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"chip cannot be saved to {path}: {error}") from error
+    with replacing_hdf5(path) as file:
+        file.attrs["pcmsim_chip_format"] = FORMAT
+        # As text: a seed may have more bits than HDF5's whole numbers.
+        file.attrs["seed"], file.attrs["now_s"] = str(chip.seed), chip.clock.now_s
+        file.attrs["dtype"] = np.dtype(chip.dtype).name
+        file.attrs["hardware"] = chip.hardware.model_dump_json()
+        set_json = TypeAdapter(ParameterSet).dump_json(chip.parameter_set)
+        file.attrs["parameter_set"] = set_json.decode()
+        for name, matrix in chip.matrices.items():
+            _save_matrix(file.create_group(name), matrix)
 
 
 def load_chip(path: Path) -> Chip:

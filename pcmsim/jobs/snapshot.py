@@ -1,17 +1,15 @@
 """What a drift run keeps of its devices: the parameter set, and the first chip's conductances."""
 
-import os
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from pcmsim.crossbar import Chip
 from pcmsim.devices import ParameterSet
-from pcmsim.errors import DataError
+from pcmsim.files import replacing_hdf5
 
 ARRAYS = "arrays.h5"
 DEVICE = "device.json"
@@ -25,18 +23,12 @@ def conductances(chip: Chip) -> Conductances:
 
 def save(path: Path, start: Conductances, end: Conductances, t_end_s: float) -> None:
     """Write conductances after programming and at `t_end_s` [s]; `DataError` on a bad disk."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            for name in start:
-                group = file.create_group(name)
-                group.attrs["t_start_s"], group.attrs["t_end_s"] = 0.0, t_end_s
-                for key, g in (("g_start", start[name]), ("g_end", end[name])):
-                    group.create_dataset(key, data=g, compression="gzip").attrs["units"] = "uS"
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {error}") from error
+    with replacing_hdf5(path) as file:
+        for name in start:
+            group = file.create_group(name)
+            group.attrs["t_start_s"], group.attrs["t_end_s"] = 0.0, t_end_s
+            for key, g in (("g_start", start[name]), ("g_end", end[name])):
+                group.create_dataset(key, data=g, compression="gzip").attrs["units"] = "uS"
 
 
 def describe(parameter_set: ParameterSet) -> dict[str, Any]:

@@ -70,5 +70,5 @@ def test_a_file_that_is_no_chip_is_refused(tmp_path):
 
 def test_a_folder_that_refuses_leaves_the_old_file(tmp_path):
     chip = Chip(Hardware(), 1)
-    with pytest.raises(DataError, match="cannot be saved"):
+    with pytest.raises(DataError, match="cannot be written"):
         save_chip(chip, tmp_path / "missing" / "chip.h5")

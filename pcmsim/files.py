@@ -1,0 +1,49 @@
+"""Files that appear whole or not at all."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from pcmsim.errors import DataError
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write `content` beside `path`, then put it in its place in one step.
+
+    A crash, a kill or a full disk leaves what stood there before. Raises `DataError`.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        try:
+            partial.unlink(missing_ok=True)
+        except OSError:
+            pass  # a disk that refuses to write may refuse to delete; the first error is the news
+        raise DataError(
+            f"{path} cannot be written ({error}); what was written before is intact: free some "
+            f"space or make the folder writable, then go on"
+        ) from error
+
+
+@contextmanager
+def replacing_hdf5(path: Path, keep: bool = False) -> Iterator[h5py.File]:
+    """HDF5 file to fill, which takes the place of `path` when the block ends without error.
+
+    With `keep` it starts as a copy of what is there. The file is built in memory, because HDF5
+    itself leaves handles open, and the process in a bad state, when a disk is full.
+    """
+    start = Path(path).read_bytes() if keep and Path(path).exists() else b""
+    buffer = io.BytesIO(start)
+    with h5py.File(buffer, "a" if start else "w") as file:
+        yield file
+    replace(path, buffer.getvalue())

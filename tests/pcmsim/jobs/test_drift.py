@@ -1,0 +1,147 @@
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from pcmsim import runlog
+from pcmsim.config import Hardware
+from pcmsim.errors import DataError, UsageError
+from pcmsim.jobs import drift, drift_times, hardware_of
+
+
+def values(results, kind):
+    return {c["t_s"]: c["mean"] for c in results["drift"] if c["compensation"] == kind}
+
+
+def test_ideal_devices_keep_the_software_metric_for_four_days(trained):
+    results = drift(trained, chips=2, hardware=Hardware(device="ideal"))
+    for cell in results["drift"]:
+        assert cell["mean"] == pytest.approx(results["software_metric"], abs=1e-5)
+    assert results["devices"] == 2 * (88 * 12 + 12 * 88)
+
+
+def test_drift_hurts_and_compensation_helps(trained):
+    results = drift(trained, chips=3)
+    none, compensated = values(results, "none"), values(results, "global")
+    assert none[345600.0] > none[1.0] > results["software_metric"]
+    assert compensated[345600.0] < none[345600.0]
+
+
+def test_the_results_hold_what_later_readers_look_for(trained):
+    results = drift(trained, chips=2, days=4.0)
+    assert json.loads((trained / "drift" / "results.json").read_text()) == results
+    for key in ("task", "network", "software_metric", "software_metric_per_sequence"):
+        assert key in results
+    assert results["network"] == "88-12-88"
+    for kind in ("none", "global"):
+        assert {1.0, 3600.0, 86400.0, 345600.0} <= set(values(results, kind))
+    for cell in results["drift"]:
+        assert len(cell["per_chip"]) == 2
+        assert cell["mean"] == pytest.approx(np.mean(cell["per_chip"]))
+        assert cell["std"] == pytest.approx(np.std(cell["per_chip"], ddof=1))
+
+
+def test_the_log_and_the_arrays_agree_with_the_results(trained):
+    results = drift(trained, chips=2, compensations=["column"], days=0.01)
+    table = runlog.read(trained / "drift" / "log.h5")
+    assert len(table["chip"]) == 2 * len(results["drift"])
+    first = [cell["per_chip"][0] for cell in results["drift"]]
+    np.testing.assert_array_equal(table["nll_per_step"][table["chip"] == 0], first)
+    assert set(table["compensation"]) == {2.0}
+    with h5py.File(trained / "drift" / "arrays.h5") as file:
+        group = file["hidden0.weight"]
+        assert group["g_start"].shape == (2, 1, 88, 12)
+        assert np.all(group["g_end"][:] <= group["g_start"][:])
+        assert group.attrs["t_end_s"] == 864.0
+
+
+def test_a_compensation_gives_the_same_numbers_whoever_else_is_measured(trained, tmp_path):
+    both = drift(trained, tmp_path / "both", chips=1, days=0.05)
+    alone = drift(trained, tmp_path / "alone", chips=1, days=0.05, compensations=["global"])
+    assert values(both, "global") == values(alone, "global")
+
+
+def test_chips_do_not_depend_on_how_many_there_are_and_seeds_matter(trained, tmp_path):
+    few = drift(trained, tmp_path / "few", chips=1, days=0.001)
+    many = drift(trained, tmp_path / "many", chips=2, days=0.001)
+    other = drift(trained, tmp_path / "other", chips=1, days=0.001, seed=99)
+    assert few["drift"][0]["per_chip"][0] == many["drift"][0]["per_chip"][0]
+    assert few["drift"][0]["per_chip"] != other["drift"][0]["per_chip"]
+    assert few["drift"][0]["std"] is None
+
+
+def test_progress_counts_every_time_on_every_chip(trained):
+    seen = []
+    drift(trained, chips=2, days=0.001, on_chip=lambda done, total: seen.append((done, total)))
+    n = len(drift_times(0.001))
+    assert seen == [(i + 1, 2 * n) for i in range(2 * n)]
+
+
+@pytest.mark.parametrize("days", [1e-4, 0.5, 4.0, 365.0])
+def test_times_are_log_spaced_from_one_second_to_the_end(days):
+    times = np.array(drift_times(days))
+    assert times[0] == 1.0
+    assert times[-1] == pytest.approx(days * 86400.0)
+    assert np.all(np.diff(times) > 0)
+    assert np.diff(np.log10(times)).max() <= 0.2505
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"days": -1.0}, "days = -1"),
+        ({"days": float("nan")}, "days = nan"),
+        ({"days": 1e-9}, "at least 1 s"),
+        ({"chips": 0}, "chips = 0"),
+        ({"compensations": ["globl"]}, "compensation 'globl'"),
+        ({"compensations": []}, "no compensation"),
+        ({"hardware": Hardware(device="pcm-gst")}, "no parameter set 'pcm-gst'"),
+    ],
+)
+def test_settings_that_are_not_allowed_leave_no_folder(trained, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        drift(trained, **arguments)
+    assert not (trained / "drift").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(trained):
+    drift(trained, chips=1, days=0.001)
+    before = (trained / "drift" / "results.json").read_bytes()
+    with pytest.raises(UsageError, match="not empty"):
+        drift(trained, chips=1, days=0.001, seed=5)
+    assert (trained / "drift" / "results.json").read_bytes() == before
+
+
+def test_a_run_of_another_version_or_kind_or_none_is_refused(trained, tmp_path):
+    with pytest.raises(DataError, match=r"results\.json"):
+        drift(tmp_path / "nothing")
+    results = json.loads((trained / "results.json").read_text())
+    for change, message in (({"format": 99}, "format 99"), ({"kind": "drift"}, "kind 'drift'")):
+        (trained / "results.json").write_text(json.dumps(results | change))
+        with pytest.raises(DataError, match=message):
+            drift(trained)
+    assert not (trained / "drift").exists()
+
+
+def test_weights_that_were_changed_are_refused_before_any_chip(trained):
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(trained / "weights.safetensors")
+    tensors["readout.weight"][3, 4] = np.nan
+    save_file(tensors, trained / "weights.safetensors")
+    with pytest.raises(DataError, match="weights"):
+        drift(trained)
+    assert not (trained / "drift").exists()
+
+
+def test_hardware_comes_from_the_run_and_can_be_changed(trained):
+    assert hardware_of(trained) == Hardware()
+    changed = hardware_of(trained, "ideal", ("pairs=2", "hardware.clip_std=2.5"))
+    assert (changed.device, changed.pairs, changed.clip_std) == ("ideal", 2, 2.5)
+    with pytest.raises(UsageError, match=r"hardware\.pears is not a known key"):
+        hardware_of(trained, None, ("pears=2",))
+    shutil.rmtree(trained)
+    with pytest.raises(UsageError, match="cannot be read"):
+        hardware_of(trained)

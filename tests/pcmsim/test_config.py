@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+
+from pcmsim.config import build, dump, load_config, override
+from pcmsim.errors import UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = {
+    "seed": 3,
+    "data": {"name": "jsb"},
+    "network": {"unit": "snu", "hidden": [20, 10]},
+    "training": {"epochs": 2, "batch_size": 8, "learning_rate": 0.001},
+}
+
+
+def changed(path, value):
+    return override(GOOD, (f"{path}={value}",))
+
+
+def test_what_is_dumped_loads_as_the_same_configuration(tmp_path):
+    config = build(GOOD)
+    (tmp_path / "config.yaml").write_text(dump(config))
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+def test_an_override_wins_over_the_file(tmp_path):
+    (tmp_path / "config.yaml").write_text(dump(build(GOOD)))
+    config = load_config(tmp_path / "config.yaml", ("seed=9", "network.hidden=[5]"))
+    assert config.seed == 9
+    assert config.network.hidden == (5,)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_configuration_is_valid(path):
+    assert load_config(path).network.inputs == 88
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            changed("network.decai", 0.8),
+            "network.decai is not a known key; did you mean network.decay",
+        ),
+        (changed("whatever", 1), "whatever is not a known key; known here: seed, data"),
+        (changed("hardware.x.y", 1), "hardware.x is not a known key"),
+        (changed("training.epochs", 0), "training.epochs = 0"),
+        (changed("training.epochs", "many"), "training.epochs = 'many'"),
+        (changed("training.epochs", 2.5), "training.epochs = 2.5"),
+        (changed("training.learning_rate", "1e-3"), "write 1.0e-03"),
+        (changed("training.learning_rate", ".nan"), "training.learning_rate = nan"),
+        (changed("training.dropout", 1.0), "training.dropout = 1.0"),
+        (changed("network.unit", "lif"), "network.unit = 'lif'"),
+        (changed("network.hidden", "[]"), "network.hidden"),
+        (changed("network.decay", 1.5), "network.decay = 1.5"),
+        (changed("seed", -1), "seed = -1"),
+        (changed("seed", "true"), "seed = True"),
+        (changed("data.name", "wav"), "data.name = 'wav'"),
+        ({k: v for k, v in GOOD.items() if k != "network"}, "network is missing"),
+        (GOOD | {"training": {"epochs": 1}}, "training.batch_size is missing"),
+        (GOOD | {"training": 5}, "training = 5"),
+    ],
+)
+def test_a_fault_is_named_by_its_dotted_path(values, message):
+    with pytest.raises(UsageError) as found:
+        build(values)
+    assert message in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("setting", ["seed", "=3", "seed.x=3", "seed=[1"])
+def test_an_override_that_cannot_be_read_is_refused(setting):
+    with pytest.raises(UsageError, match="--set"):
+        override(GOOD, (setting,))
+
+
+def test_a_file_that_is_no_configuration_is_refused(tmp_path):
+    for name, text in (("a.yaml", "- 1\n- 2"), ("b.yaml", "a: [1"), ("c.yaml", "")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UsageError, match=name):
+            load_config(tmp_path / name)
+    (tmp_path / "d.yaml").write_bytes(b"\xff\xfe\x00")
+    for name in ("d.yaml", "none.yaml", "."):
+        with pytest.raises(UsageError, match="cannot be read"):
+            load_config(tmp_path / name)
+
+
+def test_a_configuration_cannot_be_changed_by_accident():
+    with pytest.raises(ValueError, match="frozen"):
+        build(GOOD).seed = 5
