@@ -1,0 +1,192 @@
+"""The page: figures and tables of a run put into the template."""
+
+import contextlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+import pcmsim
+from pcmsim.errors import DataError
+from pcmsim.report import figures, svg, text
+from pcmsim.report.folder import DriftRun, Run, TrainingRun, read_run
+from pcmsim.report.records import Point
+from pcmsim.units import DAY_S, HOUR_S, format_duration
+
+PAGE = "report.html"
+TEMPLATE = "page.html.jinja"
+MILESTONES_S = (1.0, HOUR_S, DAY_S, 4 * DAY_S)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure and the sentence below it."""
+
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class DriftView:
+    """One drift run as the template shows it: key numbers, all numbers, figures."""
+
+    run: DriftRun
+    moments: Sequence[str]
+    key_rows: Sequence[tuple[str, Sequence[Point | None]]]
+    all_rows: Sequence[tuple[str, Point, tuple[float, float]]]
+    band: str
+    metric: Chart
+    conductances: Chart
+    crossbars: Sequence[Chart]
+
+
+def build(run: Path) -> Path:
+    """Write `run/report.html` from the files in the folder `run` and return its path.
+
+    The folder is that of a training run, with any drift runs in its subfolders, or that of a drift
+    run. The page needs nothing else: figures are inline, nothing is fetched, no script runs. The
+    same files give the same bytes.
+
+    Raises `DataError` that names the file that is missing or damaged, or the page if the disk
+    refuses.
+    """
+    run = Path(run)
+    content = render(read_run(run))
+    page = run / PAGE
+    partial = page.with_name(page.name + ".partial")
+    try:
+        partial.write_text(content, encoding="utf-8")
+        os.replace(partial, page)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise DataError(f"{page} cannot be written: {error}") from error
+    return page
+
+
+def render(run: Run) -> str:
+    """HTML of the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pcmsim.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": text.number,
+        "value": text.value,
+        "unit": text.unit,
+        "linked": text.linked,
+        "flat": text.flat,
+        "breakable": text.breakable,
+        "duration": format_duration,
+        "metric": "{:.3f}".format,
+        "change": "{:+.3f}".format,
+    }
+    with svg.style():
+        learning = _learning(run.training) if run.training else None
+        drifts = [_drift_view(drift, f"d{i}") for i, drift in enumerate(run.drifts)]
+    template = environment.get_template(TEMPLATE)
+    return template.render(
+        run=run,
+        learning=learning,
+        drifts=drifts,
+        kinds=figures.COMPENSATIONS,
+        units={"snu": "SNU", "ssnu": "sSNU"},
+        version=pcmsim.__version__,
+    )
+
+
+def _learning(training: TrainingRun) -> Chart:
+    figure = figures.learning_curve(training.curves, training.results.best_epoch)
+    caption = (
+        "Negative log-likelihood per predicted step, summed over the notes. The network of the "
+        "best epoch on the validation split is the one that was tested and kept."
+    )
+    return Chart(svg.inline(figure, "learning", "Learning curve"), caption)
+
+
+def _drift_view(run: DriftRun, name: str) -> DriftView:
+    found = figures.by_compensation(run.results)
+    moments_s = _moments_s([point.t_s for point in run.results.drift])
+    return DriftView(
+        run=run,
+        moments=[format_duration(t_s) for t_s in moments_s],
+        key_rows=[
+            (kind, [_at(points, t_s) for t_s in moments_s]) for kind, points in found.items()
+        ],
+        all_rows=[(kind, p, figures.spread(p)) for kind, points in found.items() for p in points],
+        band=_band(run),
+        metric=_metric(run, name),
+        conductances=_conductances(run, name),
+        crossbars=_crossbars(run, name),
+    )
+
+
+def _metric(run: DriftRun, name: str) -> Chart:
+    caption = (
+        f"Test metric of the network on {_chips(run)} against the time since programming. Lines "
+        f"are means, bands span {_band(run)}; the dashed line is the same network in software. "
+        f"Lower is better."
+    )
+    figure = figures.metric_over_time(run.results)
+    return Chart(svg.inline(figure, f"{name}-metric", "Metric against time"), caption)
+
+
+def _conductances(run: DriftRun, name: str) -> Chart:
+    caption = (
+        "Conductances of all devices of the first chip, without read noise; counts are on a "
+        "logarithmic scale. Of each pair one device carries the weight, the other is left in RESET."
+    )
+    figure = figures.conductances(run.matrices)
+    return Chart(svg.inline(figure, f"{name}-g", "Histograms of conductance"), caption)
+
+
+def _crossbars(run: DriftRun, name: str) -> list[Chart]:
+    charts = []
+    for i, matrix in enumerate(run.matrices):
+        pairs, rows, columns = matrix.g_start.shape[1:]
+        mean = f", the mean of {pairs} pairs per weight" if pairs > 1 else ""
+        limit = figures.colour_limit(figures.difference(matrix.g_start))
+        caption = (
+            f"Matrix {matrix.name}, {rows} rows × {columns} columns of the first chip: conductance "
+            f"difference of each differential pair{mean}. Colours saturate at ±{limit:.3g} µS, "
+            f"which 99 % of the programmed weights do not exceed."
+        )
+        figure = figures.crossbar(matrix)
+        charts.append(Chart(svg.inline(figure, f"{name}-x{i}", f"Crossbar {matrix.name}"), caption))
+    return charts
+
+
+def _moments_s(times_s: Sequence[float]) -> list[float]:
+    """Milestones that were measured, and the last time of all."""
+    last_s = max(times_s)
+    reached = [
+        t for t in MILESTONES_S if any(math.isclose(t, t_s, rel_tol=1e-3) for t_s in times_s)
+    ]
+    if not any(math.isclose(last_s, t_s, rel_tol=1e-3) for t_s in reached):
+        reached.append(last_s)
+    return reached
+
+
+def _at(points: Sequence[Point], t_s: float) -> Point | None:
+    near = [point for point in points if math.isclose(point.t_s, t_s, rel_tol=1e-3)]
+    return near[0] if near else None
+
+
+def _chips(run: DriftRun) -> str:
+    return "one chip" if run.results.chips == 1 else f"{run.results.chips} chips"
+
+
+def _band(run: DriftRun) -> str:
+    fewest = min(len(point.per_chip) for point in run.results.drift)
+    if fewest == 1:
+        return "nothing, for there is one chip"
+    if fewest >= figures.FEWEST_FOR_PERCENTILES:
+        return "the 5th to the 95th percentile of the chips"
+    return "the least to the greatest of the chips"

@@ -1,0 +1,167 @@
+"""What a report needs from the files of a run folder, checked.
+
+A folder of a training run holds `results.json`, `config.yaml`, `environment.json` and `log.h5`; one
+of a drift run `results.json`, `device.json` and `arrays.h5`. Unknown keys are left alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from pcmsim import runlog
+from pcmsim.errors import DataError
+
+FORMAT = 1
+CURVES = ("epoch", "train_nll", "valid_nll")
+Record = TypeVar("Record")
+Number = Annotated[float, Field(allow_inf_nan=False)]
+_CONFIG = ConfigDict(extra="ignore")
+
+
+@checked(frozen=True, config=_CONFIG)
+class Training:
+    """Results of training in software; metrics in nat per step or per sequence."""
+
+    task: str
+    network: str
+    unit: str
+    software_metric: Number
+    software_metric_per_sequence: Number
+    best_epoch: int
+    valid_metric: Number
+    epochs: int
+    seconds: Number
+
+
+@checked(frozen=True, config=_CONFIG)
+class Point:
+    """Metric [nat/step] over the chips at `t_s` [s] with one compensation; of one chip no `std`."""
+
+    compensation: str
+    t_s: Annotated[Number, Field(gt=0.0)]
+    mean: Number
+    per_chip: Annotated[tuple[Number, ...], Field(min_length=1)]
+    std: Number | None = None
+    mean_per_sequence: Number | None = None
+
+
+@checked(frozen=True, config=_CONFIG)
+class Drift:
+    """Results of one trained network on simulated chips."""
+
+    task: str
+    network: str
+    devices: int
+    software_metric: Number
+    software_metric_per_sequence: Number
+    device_set: str
+    chips: int
+    seed: int
+    drift: Annotated[tuple[Point, ...], Field(min_length=1)]
+
+
+@checked(frozen=True, config=_CONFIG)
+class Entry:
+    """One value of a parameter set."""
+
+    name: str
+    value: Any
+    unit: str
+    source: str
+
+
+@checked(frozen=True, config=_CONFIG)
+class Device:
+    """A parameter set as it was used."""
+
+    name: str
+    title: str
+    source: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Conductances [µS] of one matrix, shape (2, pairs, rows, columns), at two times [s]."""
+
+    name: str
+    g_start: NDArray[np.floating[Any]]
+    g_end: NDArray[np.floating[Any]]
+    t_start_s: float
+    t_end_s: float
+
+
+def read_json(path: Path) -> Any:
+    """Content of the JSON file at `path`; raises `DataError` if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def read_text(path: Path) -> str:
+    """Text of the file at `path`; raises `DataError` if it is missing or no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def check(kind: type[Record], values: Any, path: Path) -> Record:
+    """Record of `kind` from the content of the file at `path`; raises `DataError` on a wrong field.
+
+    >>> check(Entry, {"name": "g_max", "value": 25.0, "unit": "uS"}, Path("device.json"))
+    Traceback (most recent call last):
+        ...
+    pcmsim.errors.DataError: device.json: source: field required
+    """
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "content"
+        message = first["msg"]
+        raise DataError(f"{path}: {where}: {message[0].lower()}{message[1:]}") from None
+
+
+def read_curves(path: Path) -> Mapping[str, NDArray[np.float64]]:
+    """Columns of a training log; raises `DataError` if it cannot be read or lacks one."""
+    table = runlog.read(path)
+    missing = [name for name in CURVES if name not in table]
+    if missing or not len(table["epoch"]):
+        raise DataError(f"{path} has no rows of {', '.join(missing or CURVES)}")
+    return table
+
+
+def read_matrices(path: Path) -> Sequence[Matrix]:
+    """Conductances of the first chip; raises `DataError` if the file is missing or damaged."""
+    try:
+        with h5py.File(path, "r") as file:
+            found = [_matrix(name, group) for name, group in file.items()]
+    except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise DataError(f"{path} cannot be read as conductances: {error}") from error
+    for m in found:
+        shapes = {m.g_start.shape, m.g_end.shape}
+        if len(shapes) > 1 or m.g_start.ndim != 4 or len(m.g_start) != 2 or not m.g_start.size:
+            raise DataError(
+                f"{path}: {m.name} has the shapes {m.g_start.shape} and {m.g_end.shape}; "
+                f"both must be (2, pairs, rows, columns)"
+            )
+        if not (np.isfinite(m.g_start).all() and np.isfinite(m.g_end).all()):
+            raise DataError(f"{path}: {m.name} holds conductances that are not finite")
+    if not found:
+        raise DataError(f"{path} holds no matrix")
+    return found
+
+
+def _matrix(name: str, group: Any) -> Matrix:
+    times = (float(group.attrs["t_start_s"]), float(group.attrs["t_end_s"]))
+    return Matrix(name, group["g_start"][:], group["g_end"][:], *times)

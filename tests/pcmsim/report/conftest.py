@@ -1,0 +1,169 @@
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pcmsim import runlog
+
+TIMES_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 20000.0, 86400.0, 345600.0)
+RATE = {"none": 0.031, "global": 0.012, "column": 0.009}
+SHAPES = {"hidden": (12, 20), "output": (20, 12)}
+CONFIG = "seed: 3\ndata:\n  name: jsb\nnetwork:\n  unit: ssnu\n"
+ENVIRONMENT = {
+    "kind": "train",
+    "versions": {"python": "3.11.9", "torch": "2.13.0", "pcmsim": "0.1.0"},
+    "git_commit": "0123456789abcdef",
+    "seed": 3,
+    "command": "pcmsim train configs/jsb.yaml --out runs/first",
+}
+
+
+def write_json(path: Path, values) -> None:
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def make_train(run: Path, epochs: int = 40) -> Path:
+    """A training run as a finished job leaves it; every number is different."""
+    run.mkdir(parents=True)
+    epoch = np.arange(1.0, epochs + 1)
+    rows = {
+        "epoch": epoch,
+        "train_nll": 7.9 + 4 * np.exp(-epoch / 6),
+        "valid_nll": 8.4 + 3.5 * np.exp(-epoch / 6) + 1e-4 * epoch**2,
+        "learning_rate": np.full(epochs, 1e-3),
+    }
+    units = {"epoch": "1", "train_nll": "nat/step", "valid_nll": "nat/step", "learning_rate": "1"}
+    runlog.append(run / "log.h5", rows, units)
+    (run / "config.yaml").write_text(CONFIG)
+    write_json(run / "environment.json", ENVIRONMENT)
+    results = {
+        "kind": "train",
+        "format": 1,
+        "task": "jsb",
+        "network": "88-150-88",
+        "unit": "ssnu",
+        "software_metric": 8.4631,
+        "software_metric_per_sequence": 8.4262,
+        "best_epoch": 27,
+        "valid_metric": 8.5173,
+        "epochs": epochs,
+        "seconds": 125.0,
+    }
+    write_json(run / "results.json", results)
+    return run
+
+
+def make_drift(run: Path, chips: int = 8, compensations=("none", "global", "column")) -> Path:
+    """A drift run as a finished job leaves it; every number is different."""
+    run.mkdir(parents=True)
+    rng = np.random.default_rng(11)
+    points = []
+    for kind in compensations:
+        for t_s in TIMES_S:
+            found = 8.49 + RATE[kind] * np.log1p(t_s) + rng.normal(0.0, 0.02, chips)
+            point = {"compensation": kind, "t_s": t_s, "mean": float(found.mean())}
+            point["std"] = float(found.std(ddof=1)) if chips > 1 else None
+            point["per_chip"] = found.tolist()
+            points.append(point | {"mean_per_sequence": float(found.mean() - 0.037)})
+    results = {
+        "kind": "drift",
+        "format": 1,
+        "task": "jsb",
+        "network": "88-150-88",
+        "devices": 52800,
+        "software_metric": 8.4631,
+        "software_metric_per_sequence": 8.4262,
+        "device_set": "pcm-example",
+        "chips": chips,
+        "seed": 5,
+        "drift": points,
+    }
+    write_json(run / "results.json", results)
+    polynomial = {"polynomial": [0.2635, 1.965, -1.1731]}
+    entries = [
+        ("g_max", 25.0, "uS", "definition"),
+        ("programming_std", polynomial, "uS", "a fit"),
+        ("t0_s", 20.0, "s", "doi:10.1038/s41467-020-16108-9"),
+        ("zero_target", "reset", "1", "engineering default"),
+    ]
+    device = {
+        "name": "pcm-example",
+        "title": "Mushroom cells of an example",
+        "source": "Example et al. (doi:10.1063/1.5042408)",
+        "entries": [
+            dict(zip(("name", "value", "unit", "source"), e, strict=True)) for e in entries
+        ],
+    }
+    write_json(run / "device.json", device)
+    make_arrays(run / "arrays.h5", rng)
+    return run
+
+
+def make_arrays(path: Path, rng: np.random.Generator, shapes=SHAPES, pairs: int = 1) -> None:
+    with h5py.File(path, "w") as file:
+        for name, shape in shapes.items():
+            weight = np.clip(rng.normal(0.0, 5.0, (pairs, *shape)), -25, 25)
+            target = np.stack([np.maximum(weight, 0), np.maximum(-weight, 0)])
+            g = np.abs(target + rng.normal(0.0, 0.4, target.shape))
+            group = file.create_group(name)
+            group.attrs["t_start_s"], group.attrs["t_end_s"] = 0.0, 345600.0
+            group["g_start"] = g
+            group["g_end"] = g * 17280.0 ** -rng.normal(0.06, 0.015, g.shape)
+
+
+def rewrite_json(path: Path, change) -> None:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    change(values)
+    write_json(path, values)
+
+
+@pytest.fixture
+def train_run(tmp_path) -> Path:
+    return make_train(tmp_path / "first")
+
+
+@pytest.fixture
+def drift_run(tmp_path) -> Path:
+    return make_drift(tmp_path / "alone")
+
+
+@pytest.fixture
+def full_run(train_run) -> Path:
+    make_drift(train_run / "drift")
+    return train_run
+
+
+@pytest.fixture(name="make_train", scope="session")
+def _make_train():
+    return make_train
+
+
+@pytest.fixture(name="make_drift", scope="session")
+def _make_drift():
+    return make_drift
+
+
+@pytest.fixture(name="make_arrays")
+def _make_arrays():
+    return lambda path, shapes: make_arrays(path, np.random.default_rng(4), shapes)
+
+
+@pytest.fixture
+def make_log():
+    def make(path: Path, columns) -> None:
+        path.unlink()
+        runlog.append(path, columns, dict.fromkeys(columns, "1"))
+
+    return make
+
+
+@pytest.fixture
+def rewrite():
+    return rewrite_json
+
+
+@pytest.fixture
+def read_results():
+    return lambda run: json.loads((run / "results.json").read_text())
