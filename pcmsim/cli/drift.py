@@ -60,7 +60,7 @@ def show(results: dict[str, Any]) -> None:
     """Print the metric at the usual times, one row per time and one column per compensation."""
     kinds = list(dict.fromkeys(cell["compensation"] for cell in results["drift"]))
     last_s = max(cell["t_s"] for cell in results["drift"])
-    table = Table("time", *kinds, title=f"NLL [nat/step], mean ± std of {results['chips']} chips")
+    table = Table("time", *kinds, title=f"NLL \\[nat/step], mean ± std of {results['chips']} chips")
     table.add_row("software", *[f"{results['software_metric']:.4f}"] * len(kinds))
     for t_s in dict.fromkeys((*SHOWN_S, last_s)):
         cells = [c for c in results["drift"] if c["t_s"] == t_s]

@@ -1,8 +1,6 @@
 """The page: figures and tables of a run put into the template."""
 
-import contextlib
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 import pcmsim
-from pcmsim.errors import DataError
+from pcmsim.files import replace
 from pcmsim.report import figures, svg, text
 from pcmsim.report.folder import DriftRun, Run, TrainingRun, read_run
 from pcmsim.report.records import Point
@@ -55,16 +53,8 @@ def build(run: Path) -> Path:
     refuses.
     """
     run = Path(run)
-    content = render(read_run(run))
     page = run / PAGE
-    partial = page.with_name(page.name + ".partial")
-    try:
-        partial.write_text(content, encoding="utf-8")
-        os.replace(partial, page)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise DataError(f"{page} cannot be written: {error}") from error
+    replace(page, render(read_run(run)).encode())
     return page
 
 

@@ -117,6 +117,16 @@ def test_a_spread_measured_with_reads_is_cleaned_of_the_read_s_own_noise():
     assert abs(state.g.std() - expected) < 4 * expected / np.sqrt(2 * 200_000)
 
 
+def test_a_liner_scales_exponents_and_noise_and_nothing_else():
+    """The projected set has a tenth of both for the same draws; ν/ν_0 exact to single precision."""
+    bare = load_parameter_set("pcm-projected").with_values(projection=1.0, **PERFECT_YIELD).values
+    lined = load_parameter_set("pcm-projected").with_values(**PERFECT_YIELD).values
+    a, b = written(bare), written(lined)
+    np.testing.assert_array_equal(a.g, b.g)
+    np.testing.assert_allclose(b.nu, 0.1 * a.nu, rtol=1e-6)
+    np.testing.assert_allclose(b.noise, 0.1 * a.noise, rtol=1e-6)
+
+
 def test_an_onset_holds_the_conductance_of_the_last_pulse_convention():
     values = load_parameter_set("pcm-joshi2020").with_values(**PERFECT_YIELD).values
     state = written(values)

@@ -3,7 +3,7 @@ import pytest
 
 from pcmsim.config import Hardware
 from pcmsim.crossbar import Chip
-from pcmsim.devices import fast_std, load_parameter_set, slow_modes
+from pcmsim.devices import conductance, fast_std, load_parameter_set, slow_modes
 from pcmsim.errors import UsageError
 
 RNG = np.random.default_rng(0)
@@ -106,6 +106,24 @@ def test_tiles_and_one_array_hold_the_same_weights():
     assert len(tiled.matrices["w"].tiles) == 3 * 5
     assert tiled.n_devices == 2 * W.size
     np.testing.assert_allclose(tiled.multiply("w", X), X @ W, atol=2e-5)
+
+
+def test_no_two_tiles_or_matrices_share_devices_or_noise():
+    """Own exponents, errors and slow noise: correlations within four standard errors of 1,024."""
+    chip = Chip(Hardware(tile_rows=32, tile_columns=32), 1)
+    weight = np.full((64, 32), 0.7)
+    for name in ("a", "b"):
+        chip.program(name, weight)
+    chip.clock.wait(1e5)
+    quantities = []
+    for name in ("a", "b"):
+        for i, state in enumerate(chip.matrices[name].states):
+            slow = chip._shown(name, i, state) / conductance(chip.values, state, 1e5)
+            quantities.append((state.nu_device, state.g, slow))
+    for kind in zip(*quantities, strict=True):
+        rows = np.array([np.clip(q[0].ravel(), -30, 30) for q in kind], dtype=float)
+        off = np.corrcoef(rows) - np.eye(4)
+        assert np.abs(off).max() < 4 / np.sqrt(1024)
 
 
 def test_more_pairs_average_programming_error():

@@ -4,11 +4,18 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+import yaml
 
 from pcmsim import runlog
 from pcmsim.config import Hardware
+from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import drift, drift_times, hardware_of
+
+
+def describe_for_file(parameter_set):
+    entries = {name: vars(entry) for name, entry in parameter_set.entries.items()}
+    return {"name": "one", "title": "t", "source": "s", "entries": entries}
 
 
 def values(results, kind):
@@ -27,6 +34,31 @@ def test_drift_hurts_and_compensation_helps(trained):
     none, compensated = values(results, "none"), values(results, "global")
     assert none[345600.0] > none[1.0] > results["software_metric"]
     assert compensated[345600.0] < none[345600.0]
+
+
+def test_with_one_exponent_for_all_compensation_gives_back_the_first_day(trained, tmp_path):
+    """Exactly, for a device without noise; without compensation the metric moves."""
+    values_of_one = {
+        "nu_mean": {"constant": 0.06},
+        "nu_std": {"constant": 0.0},
+        "stuck_set_nu": 0.06,
+        "read_noise": {"constant": 0.0},
+    }
+    set_of_one = load_parameter_set("pcm-gst-90nm").with_values(**values_of_one)
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump(describe_for_file(set_of_one)))
+    results = drift(
+        trained, chips=1, hardware=Hardware(device=str(path)), compensations=["none", "column"]
+    )
+    none, column = values(results, "none"), values(results, "column")
+    np.testing.assert_allclose(list(column.values()), none[1.0], atol=5e-3)
+    np.testing.assert_allclose(list(column.values()), column[1.0], atol=1e-4)
+    assert abs(none[345600.0] - none[1.0]) > 0.02
+
+
+def test_every_chip_is_another(trained):
+    results = drift(trained, chips=3, days=0.001)
+    assert len(set(results["drift"][0]["per_chip"])) == 3
 
 
 def test_the_results_hold_what_later_readers_look_for(trained):

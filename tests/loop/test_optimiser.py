@@ -1,0 +1,90 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from pcmsim.config import Network, Training
+from pcmsim.loop.optimiser import (
+    adamw,
+    learning_rate,
+    moments,
+    restore_moments,
+    set_learning_rate,
+)
+from pcmsim.networks import SpikingNetwork
+
+
+def training(**changes):
+    return Training(**{"epochs": 10, "batch_size": 1, "learning_rate": 0.2, **changes})
+
+
+def network_of(seed):
+    spec = Network(unit="ssnu", inputs=3, hidden=(4,), outputs=2)
+    return SpikingNetwork(spec, torch.Generator().manual_seed(seed))
+
+
+def step(network, optimiser, seed):
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+    optimiser.step()
+
+
+def test_a_constant_learning_rate_is_the_same_in_every_epoch():
+    assert {learning_rate(training(), epoch) for epoch in range(1, 11)} == {0.2}
+
+
+def test_a_cosine_starts_at_the_full_rate_has_half_of_it_midway_and_never_rises():
+    rates = [learning_rate(training(schedule="cosine"), epoch) for epoch in range(1, 11)]
+    assert rates[0] == 0.2
+    assert rates[5] == pytest.approx(0.1)
+    assert rates[3] == pytest.approx(0.2 * np.cos(0.15 * np.pi) ** 2)  # half-angle formula
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates))
+    assert rates[-1] > 0.0
+
+
+def test_two_steps_follow_the_equations_of_adam_with_decoupled_decay():
+    network = network_of(1)
+    before = {name: p.detach().double().numpy() for name, p in network.named_parameters()}
+    before = {name: value.copy() for name, value in before.items()}
+    optimiser = adamw(network, training(weight_decay=0.3))
+    gradients = []
+    for seed, rate in ((7, 0.2), (8, 0.05)):
+        set_learning_rate(optimiser, rate)
+        step(network, optimiser, seed)
+        gradients.append({n: p.grad.double().numpy() for n, p in network.named_parameters()})
+    for name, parameter in network.named_parameters():
+        w, m, v = before[name], 0.0, 0.0
+        for t, rate in ((1, 0.2), (2, 0.05)):
+            g = gradients[t - 1][name]
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            ratio = (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+            w = w - rate * 0.3 * w - rate * ratio
+        np.testing.assert_allclose(parameter.detach().numpy(), w, rtol=1e-4, atol=1e-6)
+
+
+def test_restored_moments_lead_to_the_same_next_step_bit_for_bit():
+    network = network_of(1)
+    optimiser = adamw(network, training())
+    step(network, optimiser, seed=7)
+    kept = moments(network, optimiser)
+    other = network_of(2)
+    other.load_state_dict(network.state_dict())
+    fresh = adamw(other, training())
+    restore_moments(other, fresh, kept)
+    step(network, optimiser, seed=8)
+    step(other, fresh, seed=8)
+    for name, parameter in network.named_parameters():
+        assert torch.equal(parameter, other.get_parameter(name)), name
+
+
+def test_kept_moments_do_not_move_with_the_optimiser():
+    network = network_of(1)
+    optimiser = adamw(network, training())
+    step(network, optimiser, seed=7)
+    kept = moments(network, optimiser)
+    copies = {name: value.clone() for name, value in kept.items()}
+    assert len(kept) == 3 * 4  # step and two moments of four parameters
+    step(network, optimiser, seed=8)
+    assert all(torch.equal(kept[name], copies[name]) for name in kept)
