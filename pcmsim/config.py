@@ -136,7 +136,9 @@ def dump(config: Config) -> str:
 def _parse(text: str, source: str) -> dict[str, Any]:
     values = _yaml(text, source)
     if not isinstance(values, dict):
-        raise UsageError(f"{source}: a config is a list of `key: value` lines; found {values!r:.60}")
+        raise UsageError(
+            f"{source}: a config is a list of `key: value` lines; found {values!r:.60}"
+        )
     return values
 
 
@@ -179,7 +181,9 @@ def _is_number(text: str) -> bool:
 
 
 def _yaml_number(text: str) -> str:
-    mantissa, exponent = re.split("[eE]", text.strip(), maxsplit=1) if "e" in text.lower() else (text, "")
+    mantissa, exponent = (
+        re.split("[eE]", text.strip(), maxsplit=1) if "e" in text.lower() else (text, "")
+    )
     if not exponent:
         return text.strip()
     mantissa = mantissa if "." in mantissa else f"{mantissa}.0"

@@ -1,0 +1,101 @@
+"""Everything a training run needs to go on, in one file that is replaced in one step.
+
+Why one file: weights, moments and history of the same epoch can then never come apart. There is
+no state of random generators in it: shuffles and dropout are streams named after their epoch.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from pcmsim.errors import DataError
+
+FORMAT = 1
+FILE = "checkpoint.safetensors"
+GROUPS = ("weights", "best", "moments")
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch of training; the first is epoch 1.
+
+    `train_nll` [nat/step] is the mean over the epoch, with dropout and while the weights moved;
+    `valid_nll` [nat/step] and `activity` (mean output of the hidden units on the validation
+    split) belong to the weights at its end.
+    """
+
+    epoch: int
+    train_nll: float
+    valid_nll: float
+    learning_rate: float
+    activity: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State at the end of the last epoch of `history`, and the best weights until then."""
+
+    history: tuple[EpochReport, ...]
+    weights: dict[str, Tensor]
+    best: dict[str, Tensor]
+    moments: dict[str, Tensor]
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
+    """Replace the checkpoint in `folder`, made if need be; `DataError` if the disk refuses."""
+    tensors = {
+        f"{group}/{name}": value.contiguous()
+        for group in GROUPS
+        for name, value in getattr(checkpoint, group).items()
+    }
+    history = json.dumps([asdict(report) for report in checkpoint.history])
+    content = save(tensors, metadata={"format": str(FORMAT), "history": history})
+    path = folder / FILE
+    partial = path.with_name(f"{FILE}.partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(
+            f"{path} cannot be written ({error}); a checkpoint of the epoch before is intact: "
+            f"free some space and resume the run"
+        ) from error
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """Read the checkpoint in `folder`; None if the run was stopped before its first.
+
+    Raises `DataError` if the file is damaged or of another format.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} is damaged ({error}); train again into a new folder") from error
+    if header.get("format") != str(FORMAT):
+        raise DataError(
+            f"{path} is not a checkpoint of format {FORMAT}; resume with the version that wrote it"
+        )
+    groups = {group: _named(tensors, group) for group in GROUPS}
+    history = tuple(EpochReport(**report) for report in json.loads(header["history"]))
+    return Checkpoint(history, **groups)
+
+
+def _named(tensors: dict[str, Tensor], group: str) -> dict[str, Tensor]:
+    start = f"{group}/"
+    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}

@@ -1,0 +1,60 @@
+"""AdamW with a learning rate per epoch, and its state as named tensors."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from pcmsim.config import Training
+from pcmsim.networks import SpikingNetwork
+
+
+def learning_rate(training: Training, epoch: int) -> float:
+    r"""Learning rate :math:`\eta_e` of epoch e = 1 ... N.
+
+    "constant": :math:`\eta`; "cosine":
+    :math:`\eta_e = \frac{\eta}{2} (1 + \cos(\pi (e - 1) / N))`, from :math:`\eta` in the first
+    epoch to nearly zero in the last (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
+
+    >>> training = Training(epochs=4, batch_size=1, learning_rate=0.1, schedule="cosine")
+    >>> [round(learning_rate(training, epoch), 4) for epoch in (1, 2, 3, 4)]
+    [0.1, 0.0854, 0.05, 0.0146]
+    """
+    if training.schedule == "constant":
+        return training.learning_rate
+    share = (epoch - 1) / training.epochs
+    return training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def adamw(network: SpikingNetwork, training: Training) -> torch.optim.AdamW:
+    """Adam with decoupled weight decay (arXiv:1711.05101) over all parameters of `network`."""
+    return torch.optim.AdamW(
+        network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+    )
+
+
+def set_learning_rate(optimiser: torch.optim.AdamW, value: float) -> None:
+    """Use `value` from the next step on."""
+    for group in optimiser.param_groups:
+        group["lr"] = value
+
+
+def moments(network: SpikingNetwork, optimiser: torch.optim.AdamW) -> dict[str, Tensor]:
+    """State of the optimiser as tensors named `parameter/moment`, copied."""
+    return {
+        f"{name}/{moment}": value.clone()
+        for name, parameter in network.named_parameters()
+        for moment, value in optimiser.state[parameter].items()
+    }
+
+
+def restore_moments(
+    network: SpikingNetwork, optimiser: torch.optim.AdamW, values: dict[str, Tensor]
+) -> None:
+    """Put back what `moments` returned."""
+    for name, parameter in network.named_parameters():
+        optimiser.state[parameter] = {
+            key.rpartition("/")[2]: value.clone()
+            for key, value in values.items()
+            if key.rpartition("/")[0] == name
+        }

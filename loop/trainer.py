@@ -1,0 +1,146 @@
+"""Training in software: backpropagation through time, best weights on the validation split.
+
+Why no generator is carried from epoch to epoch: shuffle and dropout of epoch e are the streams
+(seed, "shuffle", e) and (seed, "dropout", e), so a resumed run draws what an unbroken one would.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pcmsim.config import Training
+from pcmsim.datasets import Batch, Dataset, Split, batches
+from pcmsim.errors import PcmsimError
+from pcmsim.loop.checkpoint import Checkpoint, EpochReport, save_checkpoint
+from pcmsim.loop.dropout import dropout
+from pcmsim.loop.evaluation import evaluate
+from pcmsim.loop.optimiser import (
+    adamw,
+    learning_rate,
+    moments,
+    restore_moments,
+    set_learning_rate,
+)
+from pcmsim.loop.threads import one_thread
+from pcmsim.networks import SpikingNetwork, nll
+from pcmsim.rng import key, stream
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training found: the best epoch, its validation NLL [nat/step], and every epoch."""
+
+    best_epoch: int
+    valid_nll: float
+    history: tuple[EpochReport, ...]
+
+
+@one_thread()
+def fit(
+    network: SpikingNetwork,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    folder: Path | None = None,
+    start: Checkpoint | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> Fit:
+    """Train `network` and leave it with the weights that were best on the validation split.
+
+    A step of AdamW follows the gradient of the loss summed over notes, steps and the sequences
+    of a batch. After each epoch `on_epoch` is called and then, if there is a `folder`, the
+    checkpoint in it replaced; `start` goes on from a checkpoint and leads, on the same machine,
+    to the same bits as an unbroken run.
+
+    Raises `PcmsimError` if the loss is no longer finite, `DataError` if the disk refuses.
+    """
+    optimiser = adamw(network, training)
+    history: list[EpochReport] = []
+    best = _weights(network)
+    if start is not None:
+        history, best = list(start.history), start.best
+        network.load_state_dict(start.weights)
+        restore_moments(network, optimiser, start.moments)
+    for epoch in range(len(history) + 1, training.epochs + 1):
+        history.append(_epoch(network, optimiser, dataset, training, seed, epoch))
+        if _best(history) is history[-1]:
+            best = _weights(network)
+        if on_epoch is not None:
+            on_epoch(history[-1])
+        if folder is not None:
+            state = (_weights(network), best, moments(network, optimiser))
+            save_checkpoint(Checkpoint(tuple(history), *state), folder)
+    network.load_state_dict(best)
+    winner = _best(history)
+    return Fit(winner.epoch, winner.valid_nll, tuple(history))
+
+
+def _epoch(
+    network: SpikingNetwork,
+    optimiser: torch.optim.AdamW,
+    dataset: Dataset,
+    training: Training,
+    seed: int,
+    epoch: int,
+) -> EpochReport:
+    began_s = time.perf_counter()
+    rate = learning_rate(training, epoch)
+    set_learning_rate(optimiser, rate)
+    train_nll = _descend(network, optimiser, dataset.train, training, seed, epoch)
+    _check(train_nll, "training", epoch, training)
+    valid = evaluate(network, dataset.valid)
+    _check(valid.per_step, "validation", epoch, training)
+    seconds = time.perf_counter() - began_s
+    return EpochReport(epoch, train_nll, valid.per_step, rate, valid.activity, seconds)
+
+
+def _descend(
+    network: SpikingNetwork,
+    optimiser: torch.optim.AdamW,
+    split: Split,
+    training: Training,
+    seed: int,
+    epoch: int,
+) -> float:
+    generator = torch.Generator().manual_seed(key(seed, "dropout", epoch))
+    drop = dropout(training.dropout, generator)
+    total, steps = 0.0, 0
+    for batch in batches(split, training.batch_size, stream(seed, "shuffle", epoch)):
+        loss = _loss(network, batch, drop)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if training.gradient_clip is not None:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
+        optimiser.step()
+        total += loss.item()
+        steps += int(batch.mask.sum())
+        if not math.isfinite(total):
+            break
+    return total / steps
+
+
+def _loss(network: SpikingNetwork, batch: Batch, drop: Callable[[Tensor], Tensor] | None) -> Tensor:
+    logits = network(torch.from_numpy(batch.inputs), dropout=drop)
+    return nll(logits, torch.from_numpy(batch.targets), torch.from_numpy(batch.mask)).sum()
+
+
+def _check(loss: float, name: str, epoch: int, training: Training) -> None:
+    if not math.isfinite(loss):
+        raise PcmsimError(
+            f"the {name} loss became {loss} in epoch {epoch}; lower training.learning_rate "
+            f"(now {training.learning_rate:g}) or set training.gradient_clip"
+        )
+
+
+def _best(history: list[EpochReport]) -> EpochReport:
+    # The first of equals: min keeps the earliest.
+    return min(history, key=lambda report: report.valid_nll)
+
+
+def _weights(network: SpikingNetwork) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,171 @@
+"""Run folders: what was run, on what, and what came out, each written in one step.
+
+`config.yaml` is the configuration as run, `environment.json` says where it ran and is written
+last, so a folder that has one is complete; `results.json` exists once the run has finished.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pcmsim
+from pcmsim.config import Config, dump, load_config
+from pcmsim.errors import DataError, UsageError
+
+FORMAT = 1
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+RESULTS = "results.json"
+
+
+def check_new(out: Path) -> None:
+    """Raise `UsageError` unless `out` can become a run folder: absent, or an empty folder."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; name a folder that does not exist yet")
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(
+            f"{out} is not empty; name a new folder, or resume the run if it is one that stopped"
+        )
+
+
+def create(out: Path, kind: str, config: Config, data_source: str) -> None:
+    """Make the folder of a new run: `config.yaml` and `environment.json`.
+
+    `data_source` says in one line which data the run works on; `check_same_data` asks for the same.
+    Raises `UsageError` if `out` is in use, `DataError` if the disk refuses.
+    """
+    check_new(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"folder {out} cannot be made: {error}") from error
+    write_text(out / CONFIG, dump(config))
+    about = {"kind": kind, "format": FORMAT, "data_source": data_source}
+    write_json(out / ENVIRONMENT, about | environment(config.seed))
+
+
+def check_same(out: Path, kind: str, config: Config) -> None:
+    """Check that `out` holds a run of `kind` with exactly this `config`.
+
+    Raises `UsageError` that says what differs, `DataError` for a folder that cannot be used.
+    """
+    if not (out / ENVIRONMENT).is_file():
+        raise UsageError(f"{out} holds no run to resume; start it without resuming")
+    _check(read_json(out / ENVIRONMENT), kind, out)
+    before = _flat(load_config(out / CONFIG).model_dump(mode="json"))
+    now = _flat(config.model_dump(mode="json"))
+    for key in before | now:
+        if before.get(key) != now.get(key):
+            raise UsageError(
+                f"{key} = {now.get(key)!r}, but the run in {out} was started with "
+                f"{before.get(key)!r}; resume it with its own {CONFIG} or name a new folder"
+            )
+
+
+def check_same_data(out: Path, data_source: str) -> None:
+    """Raise `UsageError` if the run in `out` was started on other data."""
+    before = read_json(out / ENVIRONMENT).get("data_source")
+    if before != data_source:
+        raise UsageError(
+            f"the run in {out} was started on {before}; found now: {data_source}; resume it with "
+            f"the same data or name a new folder"
+        )
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Versions, platform, source commit (None outside a checkout), command and start time."""
+    packages = ("pcmsim", "torch", "numpy", "numba")
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "platform": platform.platform(),
+        "git_commit": _commit(Path(pcmsim.__file__).parents[1]),
+        "seed": seed,
+        "command": shlex.join(sys.argv),
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Replace the JSON file at `path` in one step; raises `DataError` if the disk refuses."""
+    write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the text file at `path` in one step; raises `DataError` if the disk refuses."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(f"{path} cannot be written: {error}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Object in the JSON file at `path`; raises `DataError` if it is missing or damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path} holds {values!r:.40}; an object of named values was expected")
+    return values
+
+
+def read_results(path: Path, kind: str | None = None) -> dict[str, Any]:
+    """Results of a finished run; `path` is its folder or the `results.json` in it.
+
+    Raises `DataError` if there are none, or if they are of another format or, where a `kind` is
+    asked for, of another kind of run.
+    """
+    file = path / RESULTS if path.is_dir() else path
+    if not file.exists():
+        raise DataError(f"{path} holds no {RESULTS}: not a run folder, or the run is not finished")
+    results = read_json(file)
+    _check(results, kind or str(results.get("kind")), file)
+    return results
+
+
+def _check(values: dict[str, Any], kind: str, where: Path) -> None:
+    if values.get("format") != FORMAT:
+        raise DataError(
+            f"{where} is of format {values.get('format')!r}; this version reads format {FORMAT}: "
+            f"use the version that wrote it or run it again"
+        )
+    if values.get("kind") != kind:
+        raise DataError(f"{where} is a run of kind {values.get('kind')!r}; {kind!r} was expected")
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
+        result |= {f"{prefix}{key}": value} if inner is None else inner
+    return result
+
+
+def _commit(root: Path) -> str | None:
+    """Commit of the checkout at `root`, with "-dirty" if files differ from it."""
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"]
+    try:
+        found = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10.0, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None

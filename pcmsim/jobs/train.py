@@ -1,0 +1,159 @@
+"""Train a network in software: one run folder with a log, a network and its test result."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from pcmsim import runlog
+from pcmsim.config import Config
+from pcmsim.datasets import Dataset, load
+from pcmsim.datasets.roll import KEYS
+from pcmsim.errors import DataError, UsageError
+from pcmsim.jobs import folder
+from pcmsim.loop import Checkpoint, EpochReport, Fit, evaluate, fit, load_checkpoint
+from pcmsim.networks import SpikingNetwork, save_network
+from pcmsim.rng import key
+
+KIND = "train"
+LOG = "log.h5"
+TENSORBOARD = "tensorboard"
+UNITS = {
+    "epoch": "1",
+    "train_nll": "nat/step",
+    "valid_nll": "nat/step",
+    "learning_rate": "1",
+    "activity": "1",
+    "seconds": "s",
+}
+SCALARS = ("train_nll", "valid_nll", "learning_rate", "activity")
+OnEpoch = Callable[[EpochReport], None]
+
+
+def train(
+    config: Config,
+    out: Path,
+    data_path: Path | None = None,
+    resume: bool = False,
+    on_epoch: OnEpoch | None = None,
+    on_load: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Train what `config` describes into the folder `out` and return its results.
+
+    `data_path` says where the data set lies; `on_epoch` is called after each epoch is logged,
+    `on_load(done, total)` while a data set is built. With `resume`, a run that was stopped goes
+    on from its last complete epoch to the same weights and log as an unbroken one, and of a run
+    that has finished the results are returned.
+
+    The folder holds `config.yaml`, `environment.json`, `log.h5` (one row per epoch), events for
+    TensorBoard, `checkpoint.safetensors`, the best network on the validation split
+    (`weights.safetensors` and `network.yaml`) and, last, `results.json`.
+
+    Raises `UsageError` for a configuration or folder that cannot be used, before any work;
+    `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
+    no longer finite.
+    """
+    _check_sizes(config)
+    if not resume:
+        folder.check_new(out)
+    else:
+        folder.check_same(out, KIND, config)
+        if (out / folder.RESULTS).exists():
+            return folder.read_results(out, KIND)
+    dataset = load(config.data, config.seed, data_path, on_load)
+    if not resume:
+        folder.create(out, KIND, config, dataset.source)
+    else:
+        folder.check_same_data(out, dataset.source)
+    return _run(config, dataset, out, on_epoch)
+
+
+def _run(config: Config, dataset: Dataset, out: Path, on_epoch: OnEpoch | None) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(key(config.seed, "network"))
+    network = SpikingNetwork(config.network, generator)
+    start = load_checkpoint(out)
+    _rewind(out / LOG, start)
+    with _report(out, start, on_epoch) as report:
+        found = fit(network, dataset, config.training, config.seed, out, start, report)
+    save_network(network, out)
+    results = _results(config, dataset, network, found)
+    folder.write_json(out / folder.RESULTS, results)
+    return results
+
+
+def _check_sizes(config: Config) -> None:
+    for name in ("inputs", "outputs"):
+        size = getattr(config.network, name)
+        if size != KEYS:
+            raise UsageError(f"network.{name} = {size}; piano rolls have {KEYS} keys: write {KEYS}")
+
+
+def _rewind(log: Path, start: Checkpoint | None) -> None:
+    """Drop the rows of an epoch that was logged and then lost with its checkpoint."""
+    if start is not None or log.exists():
+        runlog.truncate(log, 0 if start is None else len(start.history))
+
+
+@contextlib.contextmanager
+def _report(out: Path, start: Checkpoint | None, on_epoch: OnEpoch | None) -> Iterator[OnEpoch]:
+    """Give a function that writes an epoch to the log and to TensorBoard and passes it on."""
+    first = 1 if start is None else len(start.history) + 1
+    with _writing(out):
+        writer = SummaryWriter(str(out / TENSORBOARD), purge_step=first)
+
+    def report(epoch: EpochReport) -> None:
+        row = asdict(epoch)
+        runlog.append(out / LOG, row, UNITS)
+        with _writing(out):
+            for name in SCALARS:
+                writer.add_scalar(name, row[name], epoch.epoch)
+            writer.flush()
+        if on_epoch is not None:
+            on_epoch(epoch)
+
+    try:
+        yield report
+    finally:
+        with _writing(out):
+            writer.close()
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{out / TENSORBOARD} cannot be written ({error}); epochs logged before are intact: "
+            f"free some space and resume the run"
+        ) from error
+
+
+def _results(
+    config: Config, dataset: Dataset, network: SpikingNetwork, found: Fit
+) -> dict[str, Any]:
+    test = evaluate(network, dataset.test)
+    spec = config.network
+    return {
+        "kind": KIND,
+        "format": folder.FORMAT,
+        "task": dataset.name,
+        "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
+        "unit": spec.unit,
+        "recurrent": spec.recurrent,
+        "software_metric": test.per_step,
+        "software_metric_per_sequence": test.per_sequence,
+        "activity": test.activity,
+        "valid_metric": found.valid_nll,
+        "best_epoch": found.best_epoch,
+        "epochs": len(found.history),
+        "seconds": math.fsum(report.seconds for report in found.history),
+        "seed": config.seed,
+        "data_source": dataset.source,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
