@@ -1,1 +1,12 @@
-"""To be described."""
+"""Spiking networks: units, layers with a fused scan over time, likelihood and files.
+
+Sequences are (time, batch, features), padded at the end, with a mask (time, batch). The scan is
+compiled for the CPU and has a plain twin, `pcmsim.networks.reference.scan`, which defines it.
+"""
+
+from pcmsim.networks.checkpoint import load_network, save_network
+from pcmsim.networks.layers import Multiply
+from pcmsim.networks.likelihood import nll
+from pcmsim.networks.network import SpikingNetwork
+
+__all__ = ["Multiply", "SpikingNetwork", "load_network", "nll", "save_network"]
