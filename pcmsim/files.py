@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
@@ -17,6 +17,8 @@ def replace(path: Path, content: bytes) -> None:
     A crash, a kill or a full disk leaves what stood there before. Raises `DataError`.
     """
     path = Path(path)
+    with suppress(OSError):  # if it fails, so will writing, and that says why
+        path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:
@@ -25,13 +27,12 @@ def replace(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        try:
+        # A disk that refuses to write may refuse to delete; the first error is the news.
+        with suppress(OSError):
             partial.unlink(missing_ok=True)
-        except OSError:
-            pass  # a disk that refuses to write may refuse to delete; the first error is the news
         raise DataError(
             f"{path} cannot be written ({error}); what was written before is intact: free some "
-            f"space or make the folder writable, then go on"
+            f"space or make the folder writable, and resume"
         ) from error
 
 

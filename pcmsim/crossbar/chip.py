@@ -1,5 +1,6 @@
 """A chip: arrays of devices under one clock, programmed with the weights of a network."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,10 +153,13 @@ class Chip:
         if x.shape[-1:] != matrix.shape[:1]:
             raise UsageError(f"{name} has {matrix.shape[0]} rows; got inputs of shape {x.shape}")
         # One pass at the speed of memory: the sum of squares carries any NaN or infinity along.
-        if not np.isfinite(np.vdot(x, x)):
+        if not math.isfinite(np.vdot(x, x)):
             raise UsageError(f"inputs of {name} hold NaN or infinite values; a row driver has none")
         seen = self._see(name)
-        y = noisy_product(x.reshape(-1, matrix.shape[0]), seen.weight, seen.variance, matrix.reads)
+        if x.ndim == 2:
+            return noisy_product(x, seen.weight, seen.variance, matrix.reads)
+        rows = x.reshape(-1, matrix.shape[0])
+        y = noisy_product(rows, seen.weight, seen.variance, matrix.reads)
         return y.reshape(*x.shape[:-1], matrix.shape[1])
 
     def address_reads(self, *names: str | int) -> None:

@@ -6,7 +6,6 @@ last, so a folder that has one is complete; `results.json` exists once the run h
 
 import importlib.metadata
 import json
-import os
 import platform
 import shlex
 import subprocess
@@ -18,6 +17,7 @@ from typing import Any
 import pcmsim
 from pcmsim.config import Config, dump, load_config
 from pcmsim.errors import DataError, UsageError
+from pcmsim.files import replace
 
 FORMAT = 1
 CONFIG = "config.yaml"
@@ -102,16 +102,7 @@ def write_json(path: Path, values: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace the text file at `path` in one step; raises `DataError` if the disk refuses."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written: {error}") from error
+    replace(path, text.encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """A trained network on disk: weights.safetensors beside network.yaml. Nothing is executed."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from pcmsim.config import Network
 from pcmsim.errors import DataError
+from pcmsim.files import replace
 from pcmsim.networks.network import SpikingNetwork
 
 FORMAT = 1
@@ -35,12 +35,8 @@ def save_network(network: SpikingNetwork, folder: Path) -> None:
         "network": network.spec.model_dump(mode="json"),
     }
     text = yaml.safe_dump(description, sort_keys=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / WEIGHTS, weights)
-        _replace(folder / DESCRIPTION, text.encode())
-    except OSError as error:
-        raise DataError(f"network {folder} cannot be written: {error}") from error
+    replace(folder / WEIGHTS, weights)
+    replace(folder / DESCRIPTION, text.encode())
 
 
 def load_network(folder: Path) -> SpikingNetwork:
@@ -125,9 +121,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)

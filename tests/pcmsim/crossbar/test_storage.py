@@ -68,7 +68,8 @@ def test_a_file_that_is_no_chip_is_refused(tmp_path):
             load_chip(tmp_path / name)
 
 
-def test_a_folder_that_refuses_leaves_the_old_file(tmp_path):
-    chip = Chip(Hardware(), 1)
+def test_a_place_that_refuses_is_named_and_left_alone(tmp_path):
+    (tmp_path / "taken").write_text("a file")
     with pytest.raises(DataError, match="cannot be written"):
-        save_chip(chip, tmp_path / "missing" / "chip.h5")
+        save_chip(Chip(Hardware(), 1), tmp_path / "taken" / "chip.h5")
+    assert (tmp_path / "taken").read_text() == "a file"
