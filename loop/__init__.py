@@ -7,6 +7,7 @@
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, load_checkpoint
 from pcmsim.loop.evaluation import Evaluation, evaluate
 from pcmsim.loop.measured import measured, program_network
+from pcmsim.loop.threads import one_thread
 from pcmsim.loop.trainer import Fit, fit
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "fit",
     "load_checkpoint",
     "measured",
+    "one_thread",
     "program_network",
 ]

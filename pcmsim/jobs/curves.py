@@ -18,7 +18,7 @@ def curves(parameter_set: ParameterSet, levels: int = LEVELS) -> list[tuple[floa
 
     >>> from pcmsim.devices import load_parameter_set
     >>> [round(x, 4) for x in curves(load_parameter_set("pcm-gst-90nm"))[-1]]
-    [25.0, 1.0554, 0.049, 0.008, 0.0088, 16.5784]
+    [25.0, 1.0554, 0.049, 0.008, 0.0088, 16.5881]
     """
     values = parameter_set.values
     g = values.g_max * np.linspace(0.04, 1.0, levels)

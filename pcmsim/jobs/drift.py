@@ -1,7 +1,6 @@
 """Write a trained network onto simulated chips and measure it as the days go by."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,14 @@ from numpy.typing import NDArray
 
 from pcmsim import runlog
 from pcmsim.config import Config, Hardware, build, load_config, override
-from pcmsim.crossbar import KINDS, Chip, Kind, factors, readout
-from pcmsim.datasets import Split, load
-from pcmsim.devices import ParameterSet, load_parameter_set
+from pcmsim.crossbar import KINDS, Kind
+from pcmsim.datasets import load
+from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
 from pcmsim.jobs import folder, snapshot
-from pcmsim.loop import Evaluation, evaluate, measured, program_network
-from pcmsim.networks import SpikingNetwork, load_network
-from pcmsim.rng import key
+from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips
+from pcmsim.loop import Evaluation, evaluate
+from pcmsim.networks import load_network
 from pcmsim.units import DAY_S
 
 KIND = "drift"
@@ -31,26 +30,6 @@ UNITS = {
     "nll_per_step": "nat/step",
     "nll_per_sequence": "nat/step",
 }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to measure: times [s], number of chips, compensations and the seed of the chips."""
-
-    times_s: tuple[float, ...]
-    chips: int
-    compensations: tuple[Kind, ...]
-    seed: int
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is measured: a network on a test split, on devices of a parameter set."""
-
-    network: SpikingNetwork
-    test: Split
-    config: Config
-    parameter_set: ParameterSet
 
 
 def drift_times(days: float) -> tuple[float, ...]:
@@ -93,7 +72,7 @@ def drift(
     hardware: Hardware | None = None,
     seed: int | None = None,
     data_path: Path | None = None,
-    on_chip: Callable[[int, int], None] | None = None,
+    on_chip: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure the trained network in `run` on simulated chips, and return the results.
 
@@ -121,51 +100,25 @@ def drift(
     dataset = load(trained.data, trained.seed, data_path)
     folder.check_same_data(run, dataset.source)
     folder.create(out, KIND, config, dataset.source)
-    return _run(_Task(network, dataset.test, config, parameter_set), plan, out, on_chip)
+    task = Task(network, dataset.test, config.hardware, parameter_set)
+    return _run(task, plan, config, out, on_chip)
 
 
 def _run(
-    task: _Task, plan: Plan, out: Path, on_chip: Callable[[int, int], None] | None
+    task: Task, plan: Plan, config: Config, out: Path, on_chip: Progress | None
 ) -> dict[str, Any]:
     folder.write_json(out / snapshot.DEVICE, snapshot.describe(task.parameter_set))
     software = evaluate(task.network, task.test)
-    found = np.empty((plan.chips, len(plan.compensations), len(plan.times_s), 2))
-    total = plan.chips * len(plan.times_s)
-    for i in range(plan.chips):
-        chip = Chip(
-            task.config.hardware, key(plan.seed, "chip", i), parameter_set=task.parameter_set
-        )
-        program_network(chip, task.network)
-        start = snapshot.conductances(chip)
-        for k, measurements in enumerate(_age(chip, task, plan)):
-            found[i, :, k] = measurements
-            if on_chip is not None:
-                on_chip(i * len(plan.times_s) + k + 1, total)
-        runlog.append(out / LOG, _rows(i, plan, found[i]), UNITS)
+    found, devices = [], 0
+    for i, aged in enumerate(age_chips(task, plan, on_chip)):
+        found.append(aged.found)
+        devices = aged.devices
+        runlog.append(out / LOG, _rows(i, plan, aged.found), UNITS)
         if i == 0:
-            snapshot.save(
-                out / snapshot.ARRAYS, start, snapshot.conductances(chip), plan.times_s[-1]
-            )
-    results = _results(task, software, plan, found) | {"devices": chip.n_devices}
+            snapshot.save(out / snapshot.ARRAYS, aged.g_start, aged.g_end, plan.times_s[-1])
+    results = _results(task, plan, config, software, np.array(found)) | {"devices": devices}
     folder.write_json(out / folder.RESULTS, results)
     return results
-
-
-def _age(chip: Chip, task: _Task, plan: Plan) -> Iterator[list[tuple[float, float]]]:
-    """At each time, (per step, per sequence) for each compensation; the chip's clock runs along."""
-    references = {}
-    for kind in plan.compensations:
-        chip.address_reads(kind, "reference")
-        references[kind] = readout(chip, kind)
-    for t_s in plan.times_s:
-        chip.clock.wait_until(t_s)
-        measurements = []
-        for kind in plan.compensations:
-            chip.address_reads(kind, t_s.hex())
-            factor = factors(references[kind], readout(chip, kind))
-            found = evaluate(task.network, task.test, measured(chip, factor))
-            measurements.append((found.per_step, found.per_sequence))
-        yield measurements
 
 
 def _rows(chip: int, plan: Plan, found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -182,19 +135,20 @@ def _rows(chip: int, plan: Plan, found: NDArray[np.float64]) -> dict[str, NDArra
 
 
 def _results(
-    task: _Task, software: Evaluation, plan: Plan, found: NDArray[np.float64]
+    task: Task, plan: Plan, config: Config, software: Evaluation, found: NDArray[np.float64]
 ) -> dict[str, Any]:
-    spec = task.config.network
+    """Results of all chips; `found` has shape (chips, compensations, times, 2)."""
+    spec = config.network
     return {
         "kind": KIND,
         "format": folder.FORMAT,
-        "task": task.config.data.name,
+        "task": config.data.name,
         "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
         "unit": spec.unit,
         "software_metric": software.per_step,
         "software_metric_per_sequence": software.per_sequence,
         "device_set": task.parameter_set.name,
-        "read_noise": task.config.hardware.read_noise,
+        "read_noise": config.hardware.read_noise,
         "chips": plan.chips,
         "seed": plan.seed,
         "drift": [

@@ -1,0 +1,127 @@
+"""One network on independently drawn chips, measured as time goes by.
+
+Chips share nothing and take turns on nothing, so each has a thread of its own: what takes time
+(products, noise, the scan) runs outside the interpreter's lock. A chip's numbers do not depend on
+the others, on how many there are, or on the order in which they finish.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pcmsim.config import Hardware
+from pcmsim.crossbar import Chip, Kind, factors, readout
+from pcmsim.datasets import Split
+from pcmsim.devices import ParameterSet
+from pcmsim.jobs import snapshot
+from pcmsim.loop import evaluate, measured, one_thread, program_network
+from pcmsim.networks import SpikingNetwork
+from pcmsim.rng import key
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: times [s], number of chips, compensations and the seed of the chips."""
+
+    times_s: tuple[float, ...]
+    chips: int
+    compensations: tuple[Kind, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured: a network on a test split, written onto such hardware."""
+
+    network: SpikingNetwork
+    test: Split
+    hardware: Hardware
+    parameter_set: ParameterSet
+
+
+@dataclass(frozen=True)
+class Aged:
+    """One chip's life.
+
+    `found` holds the metric (compensations, times, 2) per step and per sequence [nat/step];
+    `g_start` and `g_end` the noiseless conductances [µS] after programming and at the end.
+    """
+
+    found: NDArray[np.float64]
+    devices: int
+    g_start: snapshot.Conductances
+    g_end: snapshot.Conductances
+
+
+def age_chips(task: Task, plan: Plan, on_time: Progress | None = None) -> Iterator[Aged]:
+    """Yield the life of each chip in order; `on_time(done, total)` counts times on chips."""
+    count = _Counter(on_time, plan.chips * len(plan.times_s))
+    workers = min(plan.chips, os.cpu_count() or 1)
+    with (
+        one_thread(),
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        lives = [pool.submit(_live, task, plan, i, count) for i in range(plan.chips)]
+        try:
+            for life in lives:
+                yield life.result()
+        finally:
+            count.stop()
+            pool.shutdown(cancel_futures=True)
+
+
+def _live(task: Task, plan: Plan, index: int, count: "_Counter") -> Aged:
+    seed = key(plan.seed, "chip", index)
+    chip = Chip(task.hardware, seed, parameter_set=task.parameter_set)
+    program_network(chip, task.network)
+    start = snapshot.conductances(chip)
+    found = np.empty((len(plan.compensations), len(plan.times_s), 2))
+    for k, measurements in enumerate(_measure(chip, task, plan)):
+        found[:, k] = measurements
+        count()
+    return Aged(found, chip.n_devices, start, snapshot.conductances(chip))
+
+
+def _measure(chip: Chip, task: Task, plan: Plan) -> Iterator[list[tuple[float, float]]]:
+    """At each time, (per step, per sequence) for each compensation; the chip's clock runs along."""
+    references = {}
+    for kind in plan.compensations:
+        chip.address_reads(kind, "reference")
+        references[kind] = readout(chip, kind)
+    for t_s in plan.times_s:
+        chip.clock.wait_until(t_s)
+        measurements = []
+        for kind in plan.compensations:
+            # Reads of their own, so that no compensation moves the numbers of another.
+            chip.address_reads(kind, t_s.hex())
+            factor = factors(references[kind], readout(chip, kind))
+            found = evaluate(task.network, task.test, measured(chip, factor))
+            measurements.append((found.per_step, found.per_sequence))
+        yield measurements
+
+
+class _Counter:
+    """Counts from several threads, and stops them all once the caller has gone."""
+
+    def __init__(self, report: Progress | None, total: int) -> None:
+        self._report, self._total, self._done = report, total, 0
+        self._lock, self._stopped = threading.Lock(), False
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def __call__(self) -> None:
+        with self._lock:
+            if self._stopped:
+                raise InterruptedError("the run was stopped")
+            self._done += 1
+            if self._report is not None:
+                self._report(self._done, self._total)
