@@ -5,8 +5,9 @@ Parameter sets hold every number; what nature draws once is drawn once and kept 
 """
 
 from pcmsim.devices.array import conductance, manufacture, program
-from pcmsim.devices.drift import age_s, drifted
-from pcmsim.devices.fluctuation import Modes, fast_std, fluctuation, modes, slow_modes
+from pcmsim.devices.drift import age_s, drifted, pulse_s
+from pcmsim.devices.fluctuation import fluctuation
+from pcmsim.devices.modes import Modes, fast_std, modes, slow_modes
 from pcmsim.devices.noise import marginal_read, relative_std
 from pcmsim.devices.normals import standard_normal
 from pcmsim.devices.params import (
@@ -17,10 +18,9 @@ from pcmsim.devices.params import (
     parameter_set_names,
 )
 from pcmsim.devices.programming import placement_std
-from pcmsim.devices.state import FAULT_NAMES, ArrayState
+from pcmsim.devices.state import ArrayState
 
 __all__ = [
-    "FAULT_NAMES",
     "ArrayState",
     "Entry",
     "Modes",
@@ -38,6 +38,7 @@ __all__ = [
     "parameter_set_names",
     "placement_std",
     "program",
+    "pulse_s",
     "relative_std",
     "slow_modes",
     "standard_normal",

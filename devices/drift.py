@@ -31,6 +31,14 @@ def age_s(values: Values, elapsed_s: float) -> float:
     return max(float(elapsed_s), values.onset_s)
 
 
+def pulse_s(values: Values, programmed_at_s: float) -> float:
+    """Clock time of the last programming pulse [s] for an array programmed at `programmed_at_s`.
+
+    With the origin "reference", programming ends with the read at t0, so the pulse came t0 before.
+    """
+    return programmed_at_s - (values.t0_s if values.time_origin == "reference" else 0.0)
+
+
 def drifted(
     g: FloatArray, nu: FloatArray, age: float, t0_s: float, out: FloatArray | None = None
 ) -> FloatArray:

@@ -4,15 +4,16 @@ A law is a frozen value with coefficients and no code of its own device: it maps
 conductance g = G/g_max to one quantity.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
 FloatArray = NDArray[Any]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+Number = Annotated[float, Field(strict=True)]
 # Below this the logarithm stops; ln(0) would otherwise reach the clips through -inf.
 _SMALLEST = 1e-7
 
@@ -21,7 +22,7 @@ _SMALLEST = 1e-7
 class Constant:
     """The same value for every conductance."""
 
-    constant: float
+    constant: Number
 
     def __call__(self, g: FloatArray) -> FloatArray:
         """Value at relative conductance `g`."""
@@ -32,7 +33,7 @@ class Constant:
 class Polynomial:
     """sum_k c_k g^k, coefficients in ascending order."""
 
-    polynomial: tuple[float, ...]
+    polynomial: Annotated[tuple[Number, ...], Field(min_length=1)]
 
     def __call__(self, g: FloatArray) -> FloatArray:
         """Value at relative conductance `g`."""
@@ -44,10 +45,14 @@ class Polynomial:
 class ClippedLog:
     """clip(slope ln g + intercept, low, high)."""
 
-    slope: float
-    intercept: float
-    low: float
-    high: float
+    slope: Number
+    intercept: Number
+    low: Number
+    high: Number
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low must not exceed high")
 
     def __call__(self, g: FloatArray) -> FloatArray:
         """Value at relative conductance `g`."""
@@ -59,9 +64,9 @@ class ClippedLog:
 class ClippedPower:
     """min(coefficient g^exponent, high), for a falling power."""
 
-    coefficient: float
-    exponent: float
-    high: float
+    coefficient: Number
+    exponent: Number
+    high: Number
 
     def __call__(self, g: FloatArray) -> FloatArray:
         """Value at relative conductance `g`."""
@@ -73,8 +78,8 @@ class ClippedPower:
 class Reciprocal:
     """1 / (a + b g)."""
 
-    a: float
-    b: float
+    a: Number
+    b: Number
 
     def __call__(self, g: FloatArray) -> FloatArray:
         """Value at relative conductance `g`."""
@@ -85,8 +90,8 @@ class Reciprocal:
 class Table:
     """Straight lines through (x, y), constant outside."""
 
-    x: tuple[float, ...]
-    y: tuple[float, ...]
+    x: tuple[Number, ...]
+    y: tuple[Number, ...]
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y) or len(self.x) < 2 or np.any(np.diff(self.x) <= 0):
@@ -104,7 +109,7 @@ Simple = Constant | Polynomial | ClippedLog | ClippedPower | Reciprocal | Table
 class Split:
     """One law below the relative conductance `threshold`, another from it on."""
 
-    threshold: float
+    threshold: Number
     below: Simple
     above: Simple
 

@@ -8,30 +8,23 @@ without the band it covers: slow fluctuations count as far back as the device is
 import numpy as np
 
 from pcmsim.devices.laws import FloatArray
+from pcmsim.devices.modes import fast_std, slow_modes
 from pcmsim.devices.normals import standard_normal
 from pcmsim.devices.params import Values
-
-
-def band_variance(f_low_hz: float, f_high_hz: float, exponent: float = 1.0) -> float:
-    """Variance in units of (Q G)² between two frequencies: the integral of f^-γ.
-
-    >>> round(band_variance(1.0, 10.0), 4), round(band_variance(1.0, 10.0, 1.2), 4)
-    (2.3026, 1.8452)
-    """
-    if exponent == 1.0:
-        return float(np.log(f_high_hz / f_low_hz))
-    power = 1.0 - exponent
-    return float((f_high_hz**power - f_low_hz**power) / power)
 
 
 def relative_std(values: Values, age: float) -> float:
     """Standard deviation of a read in units of Q G, for a device of age `age` [s].
 
-    √ln((age + t_r) / 2 t_r) for γ = 1: the band from 1/(age + t_r) to 1/(2 t_r), where t_r is the
-    integration time of the read. Zero for a device younger than one read.
+    For γ = 1 the published √ln((age + t_r) / 2 t_r): the band from 1/(age + t_r) to 1/(2 t_r),
+    where t_r is the integration time of the read. For other γ the variance that the modes of the
+    spectrum, fast ones included, have accumulated by then.
     """
-    low, high = 1.0 / (age + values.t_read_s), 0.5 / values.t_read_s
-    return float(np.sqrt(max(band_variance(low, high, values.read_noise_exponent), 0.0)))
+    if values.read_noise_exponent == 1.0:
+        variance = np.log((age + values.t_read_s) / (2.0 * values.t_read_s))
+        return float(np.sqrt(max(variance, 0.0)))  # nothing for what is younger than a read
+    slow = slow_modes(values).accumulated_variance(age)
+    return float(np.sqrt(slow + fast_std(values) ** 2))
 
 
 def noise_amplitude(values: Values, g: FloatArray) -> FloatArray:

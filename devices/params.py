@@ -1,29 +1,38 @@
 """Parameter sets: every number of a device, with its unit and where it was taken from."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
+import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from pcmsim.devices.laws import Law
 from pcmsim.errors import UsageError
+from pcmsim.yamltext import load_yaml
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0, strict=True)]
+Positive = Annotated[float, Field(gt=0.0, le=1e12, strict=True)]
+NotNegative = Annotated[float, Field(ge=0.0, le=1e12, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _LAWS = (
     "{constant}, {polynomial: [...]}, {slope, intercept, low, high}, "
     "{coefficient, exponent, high}, "
     "{a, b}, {x: [...], y: [...]}, {threshold, below, above}, all of them finite numbers"
 )
+_LAW_NAMES = ("programming_std", "nu_mean", "nu_std", "read_noise")
+_UNITS = {
+    **dict.fromkeys(("g_max", "g_max_of_fit", "programming_std", "reset_median"), "uS"),
+    **dict.fromkeys(("t0_s", "onset_s", "t_read_s"), "s"),
+    **dict.fromkeys(("noise_rate_min", "noise_rate_split"), "1/s"),
+    **dict.fromkeys(("stuck_set_mean", "stuck_set_std"), "g_max"),
+}
 
 
 @checked(frozen=True, config=_STRICT)
@@ -40,6 +49,7 @@ class Values:
     """The numbers of a set, checked. Conductances in µS; g = G/g_max.
 
     g_max                  largest conductance that is programmed [µS]
+    g_max_of_fit           g_max that programming_std was fitted at; it scales with their ratio [µS]
     programming_std        spread of the programmed conductance against g [µS]
     programming_std_includes_read_noise
                            whether that spread was measured with a read that added its own noise
@@ -68,8 +78,9 @@ class Values:
     """
 
     g_max: Positive
+    g_max_of_fit: Positive
     programming_std: Law
-    programming_std_includes_read_noise: bool
+    programming_std_includes_read_noise: Flag
     zero_target: Literal["reset", "law"]
     reset_median: NotNegative
     reset_log_std: NotNegative
@@ -81,7 +92,7 @@ class Values:
     nu_device_share: Probability
     projection: Positive
     read_noise: Law
-    read_noise_exponent: Annotated[float, Field(ge=1.0, lt=2.0)]
+    read_noise_exponent: Annotated[float, Field(ge=1.0, lt=2.0, strict=True)]
     t_read_s: Positive
     noise_rate_min: Positive
     noise_rate_split: Positive
@@ -108,7 +119,7 @@ class ParameterSet:
         raw = {name: entry.value for name, entry in self.entries.items()}
         return TypeAdapter(Values).validate_python(raw)
 
-    def with_values(self, **values: Any) -> "ParameterSet":
+    def with_values(self, /, **values: Any) -> "ParameterSet":
         """A copy with some values replaced; their source then says so.
 
         Raises `UsageError` for an unknown name or a value that is not allowed.
@@ -118,7 +129,7 @@ class ParameterSet:
         """
         entries = dict(self.entries)
         for name, value in values.items():
-            unit = entries[name].unit if name in entries else ""
+            unit = _UNITS.get(name, "1")
             entries[name] = Entry(value=value, unit=unit, source="set by the user")
         return _check(ParameterSet(self.name, self.title, self.source, entries), self.name)
 
@@ -150,12 +161,10 @@ def load_parameter_set(name_or_path: str | Path) -> ParameterSet:
         text = _read(Path(name))
     else:
         close = difflib.get_close_matches(name, parameter_set_names(), n=1)
-        advice = (
-            f"did you mean {close[0]}?" if close else f"shipped: {', '.join(parameter_set_names())}"
+        known = (
+            f"did you mean {close[0]}?" if close else f"known: {', '.join(parameter_set_names())}."
         )
-        raise UsageError(
-            f"no parameter set {name!r}; {advice} A set of your own is a path ending in .yaml"
-        )
+        raise UsageError(f"no parameter set {name!r}; {known} A file of your own ends in .yaml")
     return _parse(text, name)
 
 
@@ -171,13 +180,9 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str, name: str) -> ParameterSet:
+    raw = load_yaml(text, f"parameter set {name}")
     try:
-        raw = yaml.safe_load(text)
         loaded = TypeAdapter(ParameterSet).validate_python(raw)
-    except yaml.YAMLError as error:
-        raise UsageError(
-            f"parameter set {name}: not valid YAML: {' '.join(str(error).split())}"
-        ) from None
     except ValidationError as error:
         raise UsageError(f"parameter set {name}: {_explain(error)}") from None
     return _check(loaded, name)
@@ -193,18 +198,42 @@ def _check(candidate: ParameterSet, name: str) -> ParameterSet:
         values = candidate.values
     except ValidationError as error:
         raise UsageError(f"parameter set {name}: {_explain(error)}") from None
-    if values.p_stuck_reset + values.p_stuck_set + values.p_untunable > 1.0:
-        raise UsageError(
-            f"parameter set {name}: p_stuck_reset + p_stuck_set + p_untunable exceeds 1"
-        )
-    if values.noise_rate_min >= values.noise_rate_split:
-        raise UsageError(f"parameter set {name}: noise_rate_min must be below noise_rate_split")
+    for fault in (*_misfits(values), *_wrong_units(candidate)):
+        raise UsageError(f"parameter set {name}: {fault}")
     return candidate
+
+
+def _misfits(values: Values) -> Iterator[str]:
+    """Faults of values that are each allowed by themselves."""
+    if values.p_stuck_reset + values.p_stuck_set + values.p_untunable > 1.0:
+        yield "p_stuck_reset + p_stuck_set + p_untunable exceeds 1"
+    if not values.noise_rate_min < values.noise_rate_split <= 0.5 / values.t_read_s:
+        yield (
+            f"noise_rate_min < noise_rate_split <= 1 / (2 t_read_s) = {0.5 / values.t_read_s:g} is "
+            f"needed; got {values.noise_rate_min:g} and {values.noise_rate_split:g} 1/s"
+        )
+    g = np.linspace(0.0, 1.0, 101)
+    for name in _LAW_NAMES:
+        with np.errstate(all="ignore"):
+            law = getattr(values, name)(g)
+        if not np.all(np.isfinite(law)) or law.min() < 0.0:
+            worst = g[np.argmin(np.where(np.isfinite(law), law, -np.inf))]
+            yield f"{name} is negative or not finite at g = {worst:g}; it must hold from 0 to 1"
+
+
+def _wrong_units(candidate: ParameterSet) -> Iterator[str]:
+    """Units other than those the values are taken in; nothing is converted."""
+    for name, entry in candidate.entries.items():
+        wanted = _UNITS.get(name, "1")
+        if entry.unit not in (wanted, "µS" if wanted == "uS" else wanted):
+            yield f"{name} has the unit {entry.unit!r}; write the value in {wanted!r}"
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    if str(first["loc"][0]) in ("programming_std", "nu_mean", "nu_std", "read_noise"):
+    if not first["loc"]:
+        return "it is no set; a set has name, title, source and entries"
+    if str(first["loc"][0]) in _LAW_NAMES:
         return f"{first['loc'][0]} is not a law; a law is one of {_LAWS}"
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":

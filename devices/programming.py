@@ -15,16 +15,16 @@ from pcmsim.errors import UsageError
 def placement_std(values: Values, g_target: FloatArray) -> FloatArray:
     """Standard deviation of the programmed conductance [µS] for the target `g_target` [µS].
 
-    σ(G_T) is the law of the set. If that law was measured with noisy reads
-    (`programming_std_includes_read_noise`), the noise of one read t0 after programming is taken
-    out: σ_place² = max(σ² - (Q G_T)² ln((t0 + t_r) / 2 t_r), 0).
+    σ(G_T) is the law of the set, times g_max / g_max_of_fit. If that law was measured with noisy
+    reads (`programming_std_includes_read_noise`), the noise of one read t0 after programming is
+    taken out: σ_place² = max(σ² - (Q G_T)² ln((t0 + t_r) / 2 t_r), 0).
 
     >>> from pcmsim.devices import load_parameter_set
     >>> float(placement_std(load_parameter_set("pcm-gst-90nm").values, np.array(10.0)).round(5))
     0.86178
     """
     relative = np.asarray(g_target) / values.g_max
-    std = np.maximum(values.programming_std(relative), 0.0)
+    std = values.programming_std(relative) * (values.g_max / values.g_max_of_fit)
     if not values.programming_std_includes_read_noise:
         return std
     q = values.projection * values.read_noise(relative)

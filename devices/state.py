@@ -7,7 +7,6 @@ import numpy as np
 from pcmsim.devices.laws import FloatArray
 
 HEALTHY, STUCK_RESET, STUCK_SET, UNTUNABLE = 0, 1, 2, 3
-FAULT_NAMES = ("healthy", "stuck RESET", "stuck SET", "untunable")
 
 
 @dataclass(frozen=True)

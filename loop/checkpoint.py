@@ -4,6 +4,7 @@ Why one file: weights, moments and history of the same epoch can then never come
 no state of random generators in it: shuffles and dropout are streams named after their epoch.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,8 +56,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         for name, value in getattr(checkpoint, group).items()
     }
     history = json.dumps([asdict(report) for report in checkpoint.history])
-    content = save(tensors, metadata={"format": str(FORMAT), "history": history})
-    replace(folder / FILE, content)
+    about = {"format": str(FORMAT), "history": history, "sha256": _checksum(tensors, history)}
+    replace(folder / FILE, save(tensors, metadata=about))
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
@@ -77,9 +78,17 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         raise DataError(
             f"{path} is not a checkpoint of format {FORMAT}; resume with the version that wrote it"
         )
+    if header.get("sha256") != _checksum(tensors, header.get("history", "")):
+        raise DataError(
+            f"{path} is damaged (its checksum differs); restore it or train again into a new folder"
+        )
     groups = {group: _named(tensors, group) for group in GROUPS}
     history = tuple(EpochReport(**report) for report in json.loads(header["history"]))
     return Checkpoint(history, **groups)
+
+
+def _checksum(tensors: dict[str, Tensor], history: str) -> str:
+    return hashlib.sha256(save(tensors) + history.encode()).hexdigest()
 
 
 def _named(tensors: dict[str, Tensor], group: str) -> dict[str, Tensor]:

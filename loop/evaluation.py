@@ -9,7 +9,9 @@ from torch import Tensor
 from pcmsim.datasets import Split, batches
 from pcmsim.networks import Multiply, SpikingNetwork, nll
 
-BATCH_SIZE = 16  # sequences at once; bounds memory and moves no result beyond rounding
+BATCH_SIZE = (
+    16  # sequences at once; bounds memory; on a chip it also orders the draws of read noise
+)
 
 
 @dataclass(frozen=True)

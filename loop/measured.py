@@ -26,7 +26,7 @@ def measured(chip: Chip, factor: Readout | None = None) -> Multiply:
     """
 
     def multiply(name: str, rows: Tensor) -> Tensor:
-        y = chip.multiply(name, rows.detach().numpy())
-        return torch.from_numpy(compensated(y, name, factor or {}))
+        y = chip.multiply(name, rows.detach().cpu().numpy())
+        return torch.from_numpy(compensated(y, name, factor or {})).to(rows.device)
 
     return multiply

@@ -93,6 +93,7 @@ def _epoch(
     set_learning_rate(optimiser, rate)
     train_nll = _descend(network, optimiser, dataset.train, training, seed, epoch)
     _check(train_nll, "training", epoch, training)
+    _check_parameters(network, epoch)
     valid = evaluate(network, dataset.valid)
     _check(valid.per_step, "validation", epoch, training)
     seconds = time.perf_counter() - began_s
@@ -127,6 +128,16 @@ def _descend(
 def _loss(network: SpikingNetwork, batch: Batch, drop: Callable[[Tensor], Tensor] | None) -> Tensor:
     logits = network(torch.from_numpy(batch.inputs), dropout=drop)
     return nll(logits, torch.from_numpy(batch.targets), torch.from_numpy(batch.mask)).sum()
+
+
+def _check_parameters(network: SpikingNetwork, epoch: int) -> None:
+    """Spiking units hide weights that are no longer numbers: they fall silent, the loss stays."""
+    for name, parameter in network.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise PcmsimError(
+                f"{name} is no longer finite in epoch {epoch}; lower training.learning_rate or "
+                f"set training.gradient_clip, and train again into a new folder"
+            )
 
 
 def _check(loss: float, name: str, epoch: int, training: Training) -> None:

@@ -13,11 +13,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pcmsim.errors import UsageError
+from pcmsim.yamltext import load_yaml
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Section(BaseModel):
@@ -43,7 +44,7 @@ class Network(Section):
     recurrent: bool = False
     decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     activation: Literal["identity", "relu", "leaky_relu"] = "identity"
-    threshold: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+    threshold: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
 
 
 class Training(Section):
@@ -62,9 +63,9 @@ class Hardware(Section):
     """How weights are written onto devices; `device` is a parameter set or a file of one."""
 
     device: str = "pcm-gst-90nm"
-    clip_std: Positive | None = None
+    clip_std: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = None
     scale: Literal["matrix", "column"] = "matrix"
-    pairs: Count = 1
+    pairs: Annotated[int, Field(ge=1, le=256)] = 1
     tile_rows: Count = 256
     tile_columns: Count = 256
     read_noise: Literal["correlated", "marginal", "none"] = "correlated"
@@ -124,7 +125,7 @@ def override(values: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any
             target = target.setdefault(name, {})
             if not isinstance(target, dict):
                 raise UsageError(f"--set {setting!r}: {name} is a value, not a section")
-        target[leaf] = _yaml(text, f"--set {setting!r}")
+        target[leaf] = load_yaml(text, f"--set {setting!r}")
     return result
 
 
@@ -134,19 +135,12 @@ def dump(config: Config) -> str:
 
 
 def _parse(text: str, source: str) -> dict[str, Any]:
-    values = _yaml(text, source)
+    values = load_yaml(text, source)
     if not isinstance(values, dict):
         raise UsageError(
             f"{source}: a config is a list of `key: value` lines; found {values!r:.60}"
         )
     return values
-
-
-def _yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def _explain(error: Any) -> str:
@@ -156,6 +150,10 @@ def _explain(error: Any) -> str:
     if error["type"] == "missing":
         return f"{path} is missing; add it"
     value = error["input"]
+    if value is None:
+        return f"{path} has no value; give it one or leave the line out"
+    if error["type"] == "tuple_type":
+        return f"{path} = {value!r:.60}: write a list, such as [{value!r:.20}]"
     if isinstance(value, str) and error["type"] in ("float_type", "int_type") and _is_number(value):
         return f"{path} = {value!r} is text to YAML; write {_yaml_number(value)}"
     return f"{path} = {value!r:.60}: {error['msg'][0].lower()}{error['msg'][1:]}"

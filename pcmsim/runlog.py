@@ -47,16 +47,20 @@ def read(path: Path) -> dict[str, np.ndarray]:
                 raise DataError(
                     f"{path} is not a run log of format {FORMAT}; use the version that wrote it"
                 )
-            return {name: file[name][:] for name in file if name != "row"}
-    except OSError as error:
-        raise DataError(f"{path} cannot be read as a run log: {error}") from error
+            columns = {name: file[name][:] for name in file if name != "row"}
+    except (OSError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read as a run log: {reason:.200}") from error
+    if len({column.shape for column in columns.values()}) != 1:
+        raise DataError(f"{path} is damaged: its columns differ in length; restore it from a copy")
+    return columns
 
 
 def truncate(path: Path, n_rows: int) -> None:
     """Keep the first `n_rows` rows; a resumed run drops what its checkpoint does not know of."""
     table = read(path)
     with h5py.File(path, "r") as file:
-        units = {name: str(file[name].attrs["units"]) for name in table}
+        units = {name: str(file[name].attrs.get("units", "1")) for name in table}
     kept = path.with_name(path.name + ".kept")
     kept.unlink(missing_ok=True)
     if n_rows:

@@ -37,11 +37,11 @@ def devices(
     ] = None,
 ) -> None:
     """List the parameter sets, show one with its sources and curves, or sample devices of one."""
+    if sample is None and as_json:
+        raise UsageError("--json prints a sample; add --sample N")
     if name is None:
-        if sample is not None:
-            raise UsageError(
-                "--sample needs the name of a parameter set: pcmsim devices NAME --sample N"
-            )
+        if sample is not None or settings:
+            raise UsageError("--sample and --set need a parameter set: pcmsim devices NAME ...")
         _list()
         return
     chosen = load_parameter_set(name)
@@ -74,9 +74,7 @@ def _list() -> None:
 
 
 def _show(parameter_set: ParameterSet) -> None:
-    console.out.print(
-        f"[bold]{parameter_set.name}[/]: {parameter_set.title}\n{parameter_set.source}\n"
-    )
+    console.out.print(f"{parameter_set.name}: {parameter_set.title}\n{parameter_set.source}\n")
     entries = Table("entry", "value", "unit", "source")
     for name, entry in parameter_set.entries.items():
         entries.add_row(name, str(entry.value), entry.unit, entry.source)

@@ -30,7 +30,7 @@ def drift(
     seed: Annotated[int | None, typer.Option(help="Seed of the chips; that of the run.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option(envvar="PCMSIM_DATA", help="File or folder of the data set, for jsb."),
+        typer.Option(help="File or folder of the data set, for jsb; else PCMSIM_DATA."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -60,8 +60,9 @@ def show(results: dict[str, Any]) -> None:
     """Print the metric at the usual times, one row per time and one column per compensation."""
     kinds = list(dict.fromkeys(cell["compensation"] for cell in results["drift"]))
     last_s = max(cell["t_s"] for cell in results["drift"])
-    table = Table("time", *kinds, title=f"NLL \\[nat/step], mean ± std of {results['chips']} chips")
-    table.add_row("software", *[f"{results['software_metric']:.4f}"] * len(kinds))
+    table = Table("time", *kinds, title=f"NLL [nat/step], mean ± std of {results['chips']} chips")
+    for name, key in (("software", "software_metric"), ("ideal devices", "ideal_metric")):
+        table.add_row(name, *[f"{results[key]:.4f}"] * len(kinds))
     for t_s in dict.fromkeys((*SHOWN_S, last_s)):
         cells = [c for c in results["drift"] if c["t_s"] == t_s]
         if cells:

@@ -20,7 +20,7 @@ def train(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(envvar="PCMSIM_DATA", help="File or folder of the data set, for jsb."),
+        typer.Option(help="File or folder of the data set, for jsb; else PCMSIM_DATA."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that stopped.")
@@ -42,8 +42,7 @@ def train(
             note = f"validation {epoch.valid_nll:.3f} nat/step"
             training(epoch.epoch, loaded.training.epochs, note)
 
-        path = data if loaded.data.name == "jsb" else None
-        results = jobs.train(loaded, folder, path, resume, on_epoch, loading)
+        results = jobs.train(loaded, folder, data, resume, on_epoch, loading)
     page = jobs.report(folder)
     console.out.print(
         f"{results['task']} {results['network']} {results['unit']}: test "

@@ -18,22 +18,18 @@ from pcmsim.crossbar.mapping import (
     weight_scale,
 )
 from pcmsim.crossbar.product import noisy_product
+from pcmsim.crossbar.reading import Reading
 from pcmsim.devices import (
     ArrayState,
     ParameterSet,
-    age_s,
     conductance,
-    fast_std,
-    fluctuation,
     load_parameter_set,
     manufacture,
-    marginal_read,
     program,
-    slow_modes,
     standard_normal,
 )
 from pcmsim.errors import UsageError
-from pcmsim.rng import key, stream
+from pcmsim.rng import stream
 
 
 @dataclass
@@ -83,9 +79,9 @@ class Chip:
         self.hardware = hardware or Hardware()
         self.parameter_set = parameter_set or load_parameter_set(self.hardware.device)
         self.values = self.parameter_set.values
-        self.seed, self.clock, self.dtype = seed, clock or Clock(), dtype
+        self.seed, self.clock, self.dtype = seed, clock or Clock(), np.dtype(dtype).type
         self.matrices: dict[str, Matrix] = {}
-        self._band, self._fast = slow_modes(self.values), fast_std(self.values)
+        self.reading = Reading(self.values, self.hardware.read_noise, seed)
         self._seen: dict[str, _Seen] = {}
 
     @property
@@ -99,8 +95,10 @@ class Chip:
         The first time devices are set apart for it; later they are programmed again.
         Raises `UsageError` for NaN or infinite weights, or a shape that differs from before.
         """
-        weight = np.asarray(weight, dtype=np.float64)
+        weight = _real(weight, name).astype(np.float64)
         check_weight(weight, name)
+        if not isinstance(name, str) or not name.strip(".") or set(name) & {"/", "\0"}:
+            raise UsageError(f"name {name!r}: a matrix has a name without a slash")
         matrix = self.matrices.get(name) or self._new_matrix(name, weight.shape)
         if weight.shape != matrix.shape:
             raise UsageError(
@@ -122,14 +120,16 @@ class Chip:
     def read(self, name: str) -> FloatArray:
         """Conductances [µS] as one read of every device shows them now, (2, pairs, rows, columns).
 
-        With the noise of `hardware.read_noise`; never below zero.
+        With the noise of `hardware.read_noise`. A converter reads no device below zero; products
+        and `weights` add up currents before they convert, and cut nothing off.
         """
         matrix = self._matrix(name)
-        parts = [self._shown(name, i, state) for i, state in enumerate(matrix.states)]
-        if self.hardware.read_noise == "correlated":
-            for g, state in zip(parts, matrix.states, strict=True):
-                fast = standard_normal(matrix.reads, g.shape, self.dtype) * self.dtype(self._fast)
-                np.maximum(g * (1 + state.noise * fast), 0, out=g)
+        parts = self._persistent(name, matrix)
+        for k, state in enumerate(matrix.states):
+            std = self.reading.fresh_std(state, parts[k])
+            if std is not None:
+                noise = std * standard_normal(matrix.reads, std.shape, self.dtype)
+                parts[k] = np.maximum(parts[k] + noise, 0)
         return self._join(matrix, parts)
 
     def weights(self, name: str) -> FloatArray:
@@ -149,11 +149,11 @@ class Chip:
         Raises `UsageError` for an unknown name, a wrong number of rows, or inputs not finite.
         """
         matrix = self._matrix(name)
-        x = np.asarray(x, dtype=self.dtype)
+        x = _real(x, f"inputs of {name}").astype(self.dtype, copy=False)
         if x.shape[-1:] != matrix.shape[:1]:
             raise UsageError(f"{name} has {matrix.shape[0]} rows; got inputs of shape {x.shape}")
         # One pass at the speed of memory: the sum of squares carries any NaN or infinity along.
-        if not math.isfinite(np.vdot(x, x)):
+        if not (math.isfinite(np.vdot(x, x)) or np.isfinite(x).all()):
             raise UsageError(f"inputs of {name} hold NaN or infinite values; a row driver has none")
         seen = self._see(name)
         if x.ndim == 2:
@@ -203,26 +203,23 @@ class Chip:
 
     def _look(self, name: str, matrix: Matrix, stamp: tuple[float, int]) -> _Seen:
         scale: FloatArray = matrix.scale.astype(self.dtype)
-        shown = [self._shown(name, i, state) for i, state in enumerate(matrix.states)]
-        weight = pair_difference(self._join(matrix, shown)) * scale
-        if self.hardware.read_noise != "correlated":
+        parts = self._persistent(name, matrix)
+        weight = pair_difference(self._join(matrix, parts)) * scale
+        stds = [self.reading.fresh_std(s, g) for s, g in zip(matrix.states, parts, strict=True)]
+        fresh = [std for std in stds if std is not None]
+        if not fresh:
             return _Seen(stamp, weight, None)
-        stds = [
-            g * s.noise * self.dtype(self._fast) for g, s in zip(shown, matrix.states, strict=True)
-        ]
-        return _Seen(stamp, weight, pair_variance(self._join(matrix, stds) ** 2) * scale**2)
+        return _Seen(stamp, weight, pair_variance(self._join(matrix, fresh) ** 2) * scale**2)
 
-    def _shown(self, name: str, i: int, state: ArrayState) -> FloatArray:
-        """Conductances of one tile as products at this time of the clock find them [µS]."""
+    def _persistent(self, name: str, matrix: Matrix) -> list[FloatArray]:
+        """Conductances of each tile as all reads at this time of the clock share them [µS]."""
         now_s = self.clock.now_s
-        g = conductance(self.values, state, now_s)
-        if self.hardware.read_noise == "none":
-            return g
-        if self.hardware.read_noise == "marginal":
-            # Addressed by the time, so that looking twice, or restoring the chip, shows the same.
-            rng = stream(self.seed, "marginal", name, i, state.programmings, now_s.hex())
-            age = age_s(self.values, now_s - state.programmed_at_s)
-            return marginal_read(self.values, g, state.noise, age, rng)
-        tile_key = key(self.seed, "noise", name, i)
-        n = fluctuation(self._band, g.shape, tile_key, now_s, state.programmed_at_s)
-        return np.asarray(np.maximum(g * (1 + state.noise * n), 0), dtype=self.dtype)
+        return [self.reading.persistent(name, i, s, now_s) for i, s in enumerate(matrix.states)]
+
+
+def _real(values: FloatArray, name: str) -> FloatArray:
+    """Values as an array; refuses what is not made of real numbers."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"{name} must be real numbers; got an array of {array.dtype}")
+    return array

@@ -12,6 +12,7 @@ import numpy as np
 
 from pcmsim.crossbar.chip import Chip
 from pcmsim.crossbar.mapping import FloatArray
+from pcmsim.errors import UsageError
 
 Kind = Literal["none", "global", "column"]
 KINDS: tuple[Kind, ...] = ("none", "global", "column")
@@ -26,6 +27,8 @@ def readout(chip: Chip, kind: Kind) -> Readout:
 
     Returns one array per matrix: shape (1,) for "global", (columns,) for "column"; none for "none".
     """
+    if kind not in KINDS:
+        raise UsageError(f"compensation {kind!r} is not known; choose from {', '.join(KINDS)}")
     if kind == "none":
         return {}
     axis = 0 if kind == "column" else None

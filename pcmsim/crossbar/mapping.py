@@ -16,6 +16,8 @@ from pcmsim.devices import Values
 from pcmsim.errors import UsageError
 
 FloatArray = NDArray[Any]
+# Squares of weights, and of their scale, must be numbers in single precision.
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,17 @@ def weight_scale(weight: FloatArray, values: Values, hardware: Hardware) -> Floa
     """Weight per microsiemens, one value per column: w_max / g_max.
 
     w_max is the largest |w| of the matrix or of each column (`hardware.scale`), or, with
-    `hardware.clip_std` = c, c standard deviations of the weights if that is less.
+    `hardware.clip_std` = c, c root mean squares of the weights if that is less: their standard
+    deviation about zero, which is where pairs are centred.
     Raises `UsageError` if the weight is not a matrix of finite numbers.
     """
     check_weight(weight)
     axis = 0 if hardware.scale == "column" else None
     largest = np.max(np.abs(weight), axis=axis, keepdims=True)
     if hardware.clip_std is not None:
-        largest = np.minimum(largest, hardware.clip_std * np.std(weight, axis=axis, keepdims=True))
+        largest = np.minimum(largest, hardware.clip_std * _rms(weight, axis))
     # An all-zero column has no scale of its own; any will do, for its devices all stay in RESET.
-    largest = np.where(largest > 0.0, largest, max(float(np.max(largest)), 1e-12))
+    largest = np.where(largest > 0.0, largest, max(float(np.max(largest)), SMALLEST_WEIGHT))
     return np.asarray(np.broadcast_to(largest / values.g_max, (1, weight.shape[1]))[0])
 
 
@@ -93,6 +96,16 @@ def check_weight(weight: FloatArray, name: str = "weight") -> None:
             f"{name}[{row}, {column}] = {weight[row, column]:g}; weights must be finite numbers: "
             f"train again with a lower learning rate"
         )
+    largest = float(np.max(np.abs(weight)))
+    if largest > LARGEST_WEIGHT or 0.0 < largest < SMALLEST_WEIGHT:
+        raise UsageError(
+            f"the largest weight of {name} is {largest:g}; single precision wants it between "
+            f"{SMALLEST_WEIGHT:g} and {LARGEST_WEIGHT:g}: scale the matrix"
+        )
+
+
+def _rms(weight: FloatArray, axis: int | None) -> FloatArray:
+    return np.asarray(np.sqrt(np.mean(weight**2, axis=axis, keepdims=True)))
 
 
 def _cut(length: int, largest: int) -> list[tuple[int, int]]:

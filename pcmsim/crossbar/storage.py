@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from pcmsim.clock import Clock
 from pcmsim.config import Hardware
 from pcmsim.crossbar.chip import Chip, Matrix
-from pcmsim.crossbar.mapping import tiles
+from pcmsim.crossbar.mapping import Tile, tiles
 from pcmsim.devices import ArrayState, ParameterSet
 from pcmsim.errors import DataError
 from pcmsim.files import replacing_hdf5
@@ -54,7 +54,7 @@ def load_chip(path: Path) -> Chip:
             for name, group in file.items():
                 chip.matrices[name] = _load_matrix(chip, name, group)
             return chip
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} cannot be read as a chip: {error}") from error
@@ -86,18 +86,28 @@ def _save_matrix(group: h5py.Group, matrix: Matrix) -> None:
 def _load_matrix(chip: Chip, name: str, group: h5py.Group) -> Matrix:
     rows, columns = (int(n) for n in group.attrs["shape"])
     parts = tiles((rows, columns), chip.hardware.tile_rows, chip.hardware.tile_columns)
-    states = [_load_state(group[f"tile{i}"]) for i in range(len(parts))]
+    states = [_load_state(chip, group[f"tile{i}"], tile) for i, tile in enumerate(parts)]
+    scale = group["scale"][:]
+    if scale.shape != (columns,) or not np.all(np.isfinite(scale) & (scale > 0.0)):
+        raise ValueError(f"{name}: the scale must be {columns} numbers above zero")
     reads = stream(chip.seed, "read", name)
     reads.bit_generator.state = _arrays(json.loads(group.attrs["reads"]))
-    return Matrix((rows, columns), group["scale"][:], parts, states, reads)
+    return Matrix((rows, columns), scale, parts, states, reads)
 
 
-def _load_state(tile: h5py.Group) -> ArrayState:
-    arrays = {field: tile[field][()] for field in _ARRAYS}
+def _load_state(chip: Chip, group: h5py.Group, tile: Tile) -> ArrayState:
+    arrays = {field: group[field][()] for field in _ARRAYS}
+    size = (tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0])
+    for field, array in arrays.items():
+        wanted = np.int8 if field == "fault" else chip.dtype
+        if array.shape != (2, chip.hardware.pairs, *size) or array.dtype != wanted:
+            raise ValueError(f"{group.name}/{field} has another shape or type than its chip")
+        if not np.all(np.isfinite(array)) or (field != "nu_device" and array.min() < 0):
+            raise ValueError(f"{group.name}/{field} holds values that no device has")
     return ArrayState(
         **arrays,
-        programmed_at_s=float(tile.attrs["programmed_at_s"]),
-        programmings=int(tile.attrs["programmings"]),
+        programmed_at_s=float(group.attrs["programmed_at_s"]),
+        programmings=int(group.attrs["programmings"]),
     )
 
 

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from pcmsim.config import Hardware
-from pcmsim.crossbar import Chip, Kind, factors, readout
+from pcmsim.crossbar import Chip, Kind, Readout, factors, readout
 from pcmsim.datasets import Split
-from pcmsim.devices import ParameterSet
+from pcmsim.devices import ParameterSet, load_parameter_set, pulse_s
 from pcmsim.jobs import snapshot
-from pcmsim.loop import evaluate, measured, one_thread, program_network
+from pcmsim.loop import Evaluation, evaluate, measured, one_thread, program_network
 from pcmsim.networks import SpikingNetwork
 from pcmsim.rng import key
 
@@ -92,10 +92,7 @@ def _live(task: Task, plan: Plan, index: int, count: "_Counter") -> Aged:
 
 def _measure(chip: Chip, task: Task, plan: Plan) -> Iterator[list[tuple[float, float]]]:
     """At each time, (per step, per sequence) for each compensation; the chip's clock runs along."""
-    references = {}
-    for kind in plan.compensations:
-        chip.address_reads(kind, "reference")
-        references[kind] = readout(chip, kind)
+    references = _references(task, plan, chip.seed)
     for t_s in plan.times_s:
         chip.clock.wait_until(t_s)
         measurements = []
@@ -106,6 +103,29 @@ def _measure(chip: Chip, task: Task, plan: Plan) -> Iterator[list[tuple[float, f
             found = evaluate(task.network, task.test, measured(chip, factor))
             measurements.append((found.per_step, found.per_sequence))
         yield measurements
+
+
+def _references(task: Task, plan: Plan, seed: int) -> dict[Kind, Readout]:
+    """Readouts at the age t0, for which conductances are programmed.
+
+    Taken on a twin, which is the same chip by its seed: where time counts from the last pulse,
+    t0 comes later than the first measurements, and these are compensated all the same.
+    """
+    twin = Chip(task.hardware, seed, parameter_set=task.parameter_set)
+    program_network(twin, task.network)
+    twin.clock.wait_until(pulse_s(twin.values, 0.0) + twin.values.t0_s)
+    references = {}
+    for kind in plan.compensations:
+        twin.address_reads(kind, "reference")
+        references[kind] = readout(twin, kind)
+    return references
+
+
+def evaluate_ideal(task: Task) -> Evaluation:
+    """What mapping and clipping alone cost: the network on ideal devices."""
+    chip = Chip(task.hardware, parameter_set=load_parameter_set("ideal"))
+    program_network(chip, task.network)
+    return evaluate(task.network, task.test, measured(chip))
 
 
 class _Counter:

@@ -12,17 +12,20 @@ from pcmsim.config import Config, Hardware, build, load_config, override
 from pcmsim.crossbar import KINDS, Kind
 from pcmsim.datasets import load
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import UsageError
+from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder, snapshot
-from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips
+from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips, evaluate_ideal
 from pcmsim.loop import Evaluation, evaluate
 from pcmsim.networks import load_network
-from pcmsim.units import DAY_S
+from pcmsim.rng import key
+from pcmsim.units import DAY_S, YEAR_S
 
 KIND = "drift"
 LOG = "log.h5"
 LANDMARKS_S = (1.0, 60.0, 3600.0, 86400.0, 345600.0)
 POINTS_PER_DECADE = 4
+MOST_CHIPS = 10_000
+LONGEST_S = 1000 * YEAR_S
 UNITS = {
     "chip": "1",
     "compensation": "1",
@@ -41,9 +44,9 @@ def drift_times(days: float) -> tuple[float, ...]:
     (1.0, 345600.0, True)
     """
     end_s = days * DAY_S
-    if not (np.isfinite(end_s) and end_s >= 1.0):
+    if not 1.0 <= end_s <= LONGEST_S:
         raise UsageError(
-            f"days = {days:g}: the last time must be finite and at least 1 s (1.2e-05 days)"
+            f"days = {days:g}: the last time must lie between 1 s (1.1575e-05 days) and 1000 years"
         )
     count = int(np.ceil(POINTS_PER_DECADE * np.log10(end_s))) + 1
     spaced = [float(f"{t:.4g}") for t in np.geomspace(1.0, end_s, max(count, 2))[:-1]]
@@ -55,6 +58,7 @@ def hardware_of(run: Path, device: str | None = None, settings: tuple[str, ...] 
 
     Keys may be written with or without `hardware.` in front. Raises `UsageError`.
     """
+    folder.read_results(run, "train")
     values = load_config(run / folder.CONFIG).model_dump(mode="json")
     changes = [s if s.startswith("hardware.") else f"hardware.{s}" for s in settings]
     if device is not None:
@@ -87,16 +91,20 @@ def drift(
     Raises `UsageError` for settings that are not allowed and `DataError` for files that cannot
     be used, before any work.
     """
+    run = Path(run)
     folder.read_results(run, "train")
     trained = load_config(run / folder.CONFIG)
     changes = {"hardware": hardware, "seed": seed}
     config = trained.model_copy(update={k: v for k, v in changes.items() if v is not None})
     kinds = _checked_kinds(compensations)
-    plan = Plan(drift_times(days), _checked_chips(chips), kinds, config.seed)
+    key(config.seed, "chip", 0)  # refuses a seed that is none
+    plan = Plan(drift_times(days), _checked_chips(chips), kinds, int(config.seed))
     parameter_set = load_parameter_set(config.hardware.device)
-    out = run / "drift" if out is None else out
+    out = run / "drift" if out is None else Path(out)
     folder.check_new(out)
     network = load_network(run)
+    if network.spec != trained.network:
+        raise DataError(f"network.yaml and config.yaml in {run} differ; restore both from one copy")
     dataset = load(trained.data, trained.seed, data_path)
     folder.check_same_data(run, dataset.source)
     folder.create(out, KIND, config, dataset.source)
@@ -147,6 +155,7 @@ def _results(
         "unit": spec.unit,
         "software_metric": software.per_step,
         "software_metric_per_sequence": software.per_sequence,
+        "ideal_metric": evaluate_ideal(task).per_step,
         "device_set": task.parameter_set.name,
         "read_noise": config.hardware.read_noise,
         "chips": plan.chips,
@@ -173,9 +182,11 @@ def _cell(kind: Kind, t_s: float, found: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _checked_chips(chips: int) -> int:
-    if isinstance(chips, bool) or chips < 1:
-        raise UsageError(f"chips = {chips}: measure at least one chip")
-    return chips
+    if isinstance(chips, bool) or not isinstance(chips, int | np.integer):
+        raise UsageError(f"chips = {chips!r}: write a whole number")
+    if not 1 <= chips <= MOST_CHIPS:
+        raise UsageError(f"chips = {chips}: measure from 1 to {MOST_CHIPS} chips")
+    return int(chips)
 
 
 def _checked_kinds(names: Sequence[str]) -> tuple[Kind, ...]:

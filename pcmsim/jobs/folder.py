@@ -29,9 +29,12 @@ def check_new(out: Path) -> None:
     """Raise `UsageError` unless `out` can become a run folder: absent, or an empty folder."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder that does not exist yet")
-    if out.is_dir() and any(out.iterdir()):
+    # A configuration alone is what a run leaves that was stopped before it began.
+    beginnings = {CONFIG, f"{CONFIG}.partial", f"{ENVIRONMENT}.partial"}
+    if out.is_dir() and {path.name for path in out.iterdir()} - beginnings:
         raise UsageError(
-            f"{out} is not empty; name a new folder, or resume the run if it is one that stopped"
+            f"{out} is not empty; name another folder or remove it (a training run that stopped "
+            f"goes on with --resume)"
         )
 
 

@@ -18,6 +18,8 @@ from pcmsim.devices import (
 from pcmsim.errors import UsageError
 from pcmsim.rng import stream
 
+MOST = 100_000_000
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -48,8 +50,8 @@ def sample(
     >>> sample(load_parameter_set("ideal"), [5.0], [3600.0], n=10)[0].g.mean
     5.0
     """
-    if isinstance(n, bool) or n < 2:
-        raise UsageError(f"n = {n}: draw at least two devices per target")
+    if isinstance(n, bool) or not isinstance(n, int) or not 2 <= n <= MOST:
+        raise UsageError(f"n = {n!r}: draw from two to {MOST:,} devices per target")
     healthy = parameter_set.with_values(p_stuck_reset=0.0, p_stuck_set=0.0, p_untunable=0.0)
     values = healthy.values
     for t_s in times_s:

@@ -14,6 +14,7 @@ from pcmsim import runlog
 from pcmsim.config import Config
 from pcmsim.datasets import Dataset, load
 from pcmsim.datasets.roll import KEYS
+from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder
 from pcmsim.loop import Checkpoint, EpochReport, Fit, evaluate, fit, load_checkpoint
@@ -59,6 +60,8 @@ def train(
     no longer finite.
     """
     _check_sizes(config)
+    load_parameter_set(config.hardware.device)
+    out = Path(out)
     if not resume:
         folder.check_new(out)
     else:
@@ -94,9 +97,22 @@ def _check_sizes(config: Config) -> None:
 
 
 def _rewind(log: Path, start: Checkpoint | None) -> None:
-    """Drop the rows of an epoch that was logged and then lost with its checkpoint."""
-    if start is not None or log.exists():
-        runlog.truncate(log, 0 if start is None else len(start.history))
+    """Drop the row of an epoch that was logged and then lost with its checkpoint.
+
+    Raises `DataError` where log and checkpoint do not belong together; neither is touched then.
+    """
+    known = 0 if start is None else len(start.history)
+    if not log.exists() and not known:
+        return
+    table = runlog.read(log)
+    epochs = list(table.get("epoch", ()))
+    complete = set(table) == set(UNITS) and epochs == list(range(1, len(epochs) + 1))
+    if not complete or not known <= len(epochs) <= known + 1:
+        raise DataError(
+            f"{log} and the checkpoint beside it tell of different epochs; restore both from one "
+            f"copy, or train again into a new folder"
+        )
+    runlog.truncate(log, known)
 
 
 @contextlib.contextmanager

@@ -76,8 +76,13 @@ def _description(folder: Path) -> dict[str, Any]:
 
 
 def _spec(description: dict[str, Any], folder: Path) -> Network:
+    values = description.get("network")
+    for name in Network.model_fields:
+        # A key that is gone must not come back as its default.
+        if not isinstance(values, dict) or name not in values:
+            raise DataError(f"{folder / DESCRIPTION}: network.{name} is missing; restore the file")
     try:
-        return Network.model_validate(description.get("network"))
+        return Network.model_validate(values)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(["network", *map(str, fault["loc"])])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pcmsim.devices import conductance, load_parameter_set, manufacture, program
+from pcmsim.devices import conductance, drifted, load_parameter_set, manufacture, program
 from pcmsim.errors import UsageError
 from pcmsim.rng import stream
 
@@ -36,11 +36,11 @@ def test_every_device_falls_for_ever():
 
 
 def test_two_short_waits_equal_one_long_wait():
-    """The clock decides, not how often anybody looked."""
-    state = written(now_s=100.0)
-    conductance(HEALTHY, state, 200.0)
-    np.testing.assert_array_equal(
-        conductance(HEALTHY, state, 5000.0), conductance(HEALTHY, written(now_s=100.0), 5000.0)
+    """What has drifted to 4000 s, taken as the start, drifts on to the same conductance."""
+    state = written(dtype=np.float64)
+    halfway = drifted(state.g, state.nu, 4000.0, 20.0)
+    np.testing.assert_allclose(
+        drifted(halfway, state.nu, 3e5, 4000.0), drifted(state.g, state.nu, 3e5, 20.0), rtol=1e-12
     )
 
 
@@ -131,8 +131,9 @@ def test_an_onset_holds_the_conductance_of_the_last_pulse_convention():
     values = load_parameter_set("pcm-joshi2020").with_values(**PERFECT_YIELD).values
     state = written(values)
     np.testing.assert_array_equal(conductance(values, state, 0.0), conductance(values, state, 1e-3))
-    at_t0 = conductance(values, state, 20.0)
-    np.testing.assert_allclose(at_t0, state.g, rtol=1e-6)
+    expected = state.g * (1e-3 / 20.0) ** -state.nu.astype(np.float64)
+    np.testing.assert_allclose(conductance(values, state, 5e-4), expected, rtol=5e-6)
+    np.testing.assert_allclose(conductance(values, state, 20.0), state.g, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import pytest
 import renewal
 
 from pcmsim.devices import (
+    Modes,
     fast_std,
     fluctuation,
     load_parameter_set,
@@ -10,6 +11,7 @@ from pcmsim.devices import (
     relative_std,
     slow_modes,
 )
+from pcmsim.errors import UsageError
 from pcmsim.rng import key
 
 VALUES = load_parameter_set("pcm-gst-90nm").values
@@ -79,14 +81,23 @@ def test_the_measured_spectrum_of_the_generator_is_1_over_f():
     assert abs(np.median(z)) < 4
 
 
-@pytest.mark.parametrize("t_s", [1.0, 3600.0, 345600.0])
-def test_both_forms_of_noise_have_the_same_size_at_every_age(t_s):
-    """Slow and fast parts together against the marginal variance; 100,000 devices."""
-    slow = fluctuation(BAND, (100_000,), KEY, t_s, 0.0).astype(np.float64)
-    # The marginal counts age from t0 before the verify, the modes from the verify itself.
-    marginal = relative_std(VALUES, t_s) ** 2
+@pytest.mark.parametrize("age", [20.0, 21.0, 3620.0, 345620.0])
+def test_both_forms_of_noise_have_the_same_size_at_every_age(age):
+    """Slow and fast parts against the marginal variance; four standard errors of 100,000."""
+    slow = fluctuation(BAND, (100_000,), KEY, age - 20.0, -20.0).astype(np.float64)
     total = slow.var() + fast_std(VALUES) ** 2
-    assert abs(total - marginal) < 4 * slow.var() * np.sqrt(2 / slow.size) + 0.02 * slow.var()
+    error = 4 * slow.var() * np.sqrt(2 / slow.size) + 1e-3 * slow.var()
+    assert abs(total - relative_std(VALUES, age) ** 2) < error
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1.0])
+def test_a_mode_counted_from_the_pulse_has_the_stated_covariance(rate):
+    """σ²(1 - e^(-λ s)) e^(-λ (t - s)) for one mode; four standard errors of 200,000 devices."""
+    band = Modes(np.array([rate]), np.array([1.0]))
+    s, t = 0.8 / rate, 1.5 / rate
+    a, b = (fluctuation(band, (200_000,), KEY, x, 0.0).astype(np.float64) for x in (s, t))
+    expected = (1 - np.exp(-0.8)) * np.exp(-0.7)
+    assert abs(np.mean(a * b) - expected) < 4 * np.std(a * b) / np.sqrt(a.size)
 
 
 def test_a_device_agrees_with_itself_a_second_later_and_forgets_in_months():
@@ -121,3 +132,9 @@ def test_every_device_and_every_key_has_its_own_history():
     assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(20_000)
     assert abs(np.corrcoef(a[:-1], a[1:])[0, 1]) < 4 / np.sqrt(20_000)
     assert np.unique(a).size > 19_900
+
+
+def test_times_that_double_precision_cannot_tell_apart_are_refused():
+    with pytest.raises(UsageError, match="too late for noise"):
+        fluctuation(BAND, (3,), KEY, 1e14, 0.0)
+    fluctuation(BAND, (3,), KEY, 1e12, 0.0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pcmsim.devices import load_parameter_set, parameter_set_names
+from pcmsim.devices import load_parameter_set, parameter_set_names, placement_std
 from pcmsim.errors import UsageError
 
 
@@ -33,8 +33,13 @@ def test_joshi_drift_is_the_published_formula():
     np.testing.assert_allclose(values.programming_std(g / 25), std, rtol=1e-6)
 
 
-def test_a_liner_lowers_drift_and_noise_tenfold():
-    assert load_parameter_set("pcm-projected").values.projection == 0.1
+def test_programming_error_scales_with_the_largest_conductance():
+    """The fit is in g, so at half the g_max it has half the spread at the same g."""
+    whole = load_parameter_set("pcm-gst-90nm")
+    half = whole.with_values(g_max=12.5).values
+    g = np.array([0.0, 0.3, 1.0])
+    expected = placement_std(whole.values, 25.0 * g) / 2
+    np.testing.assert_allclose(placement_std(half, 12.5 * g), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,16 @@ def test_a_liner_lowers_drift_and_noise_tenfold():
         ({"p_stuck_set": 0.6, "p_stuck_reset": 0.6}, "exceeds 1"),
         ({"nu_mean": {"slop": 1.0}}, "nu_mean is not a law"),
         ({"time_origin": "now"}, "time_origin = 'now'"),
-        ({"noise_rate_min": 1e3}, "noise_rate_min must be below"),
+        ({"noise_rate_min": 1e3}, "noise_rate_min < noise_rate_split"),
+        ({"noise_rate_split": 1e12}, "noise_rate_min < noise_rate_split"),
+        ({"t0_s": True}, "t0_s = True"),
+        ({"t0_s": "30"}, "t0_s = '30'"),
+        ({"programming_std_includes_read_noise": "yes"}, "includes_read_noise = 'yes'"),
+        ({"nu_std": {"constant": -5.0}}, "nu_std is negative"),
+        ({"nu_mean": {"a": 1.0, "b": -2.0}}, "nu_mean is negative or not finite"),
+        ({"nu_mean": {"slope": 1.0, "intercept": 0.0, "low": 5.0, "high": 1.0}}, "not a law"),
+        ({"nu_mean": {"polynomial": []}}, "nu_mean is not a law"),
+        ({"nu_mean": {"constant": "0.05"}}, "nu_mean is not a law"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused_by_name(change, message):
@@ -71,6 +85,18 @@ def test_a_set_of_ones_own_loads_from_its_path(tmp_path):
     text = {"name": "mine", "title": "t", "source": "s", "entries": entries}
     own.write_text(yaml.safe_dump(text))
     assert load_parameter_set(own).values.g_max == 12.5
+    entries["g_max"]["unit"] = "mS"
+    own.write_text(yaml.safe_dump(text))
+    with pytest.raises(UsageError, match="g_max has the unit 'mS'"):
+        load_parameter_set(own)
+    entries["g_max"]["unit"] = "uS"
+    own.write_text(yaml.safe_dump(text) + "name: again\n")
+    with pytest.raises(UsageError, match="name stands twice"):
+        load_parameter_set(own)
+    for empty in ("", "- 1", "5"):
+        own.write_text(empty)
+        with pytest.raises(UsageError, match=r"mine\.yaml"):
+            load_parameter_set(own)
     del text["entries"]["t0_s"]
     own.write_text(yaml.safe_dump(text))
     with pytest.raises(UsageError, match="t0_s is missing"):

@@ -1,10 +1,13 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
 
+from pcmsim import runlog
 from pcmsim.cli import main as command_line
 from pcmsim.devices import parameter_set_names
 
@@ -22,7 +25,7 @@ def pcmsim(monkeypatch, capsys):
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["pcmsim", *map(str, words)])
-        monkeypatch.delenv("PCMSIM_DATA", raising=False)
+        monkeypatch.setenv("PCMSIM_DATA", "nowhere")
         code = 0
         try:
             command_line.main()
@@ -55,6 +58,30 @@ def test_train_drift_and_report_work_in_a_row(pcmsim, config, tmp_path):
     code, out, _ = pcmsim("report", run)
     assert code == 0
     assert (run / "report.html").stat().st_size > 10_000
+
+
+def test_brackets_in_names_are_shown_and_not_obeyed(pcmsim, config, tmp_path):
+    run = tmp_path / "a [red]x[" / "b]"
+    code, out, err = pcmsim("train", config, "--out", run)
+    assert code == 0, err
+    assert str(run) in out
+
+
+def test_ctrl_c_says_what_stays(config, tmp_path):
+    words = ["train", str(config), "--set", "training.epochs=60000", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "pcmsim", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "log.h5"
+    for _ in range(600):
+        if log.exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; what was written stays" in err
+    assert "Traceback" not in err
+    assert len(runlog.read(log)["epoch"]) >= 1
 
 
 def test_a_finished_run_is_not_trained_again(pcmsim, config, tmp_path):
@@ -95,14 +122,20 @@ def test_a_sample_prints_numbers_that_json_repeats(pcmsim):
     ("words", "code", "message"),
     [
         (("devices", "pcm-gst"), 2, "did you mean pcm-gst-90nm"),
-        (("devices", "--sample", "10"), 2, "needs the name"),
+        (("devices", "--sample", "10"), 2, "need a parameter set"),
+        (("devices", "ideal", "--json"), 2, "add --sample N"),
+        (("devices", "ideal", "--set", "self=3"), 2, "self is not a known entry"),
+        (("train", "{config}", "--out", "{tmp}/" + 300 * "x"), 3, "too long"),
+        (("train", "{config}", "--data", "{tmp}"), 2, "reads no file"),
+        (("train", "{config}", "--set", "hardware.device=nope"), 2, "no parameter set"),
+        (("train", "{config}", "--set", "seed=2024-01-01"), 2, "seed = '2024-01-01'"),
         (("devices", "ideal", "--sample", "10", "--targets", "5,x"), 2, "--targets"),
         (("devices", "ideal", "--sample", "10", "--targets", "30"), 2, "outside 0 ... 25"),
         (("devices", "ideal", "--sample", "10", "--times", "-1"), 2, ">= 0 s"),
         (("devices", "ideal", "--set", "g_mx=1"), 2, "did you mean g_max"),
         (("train", "nowhere.yaml"), 2, "cannot be read"),
         (("train", "{config}", "--set", "training.epoch=5"), 2, "did you mean training.epochs"),
-        (("drift", "{tmp}/nowhere"), 2, "cannot be read"),
+        (("drift", "{tmp}/nowhere"), 3, "not a run folder"),
         (("report", "{tmp}/nowhere"), 3, "nowhere"),
         (
             ("train", "{config}", "--set", "data.name=jsb", "--data", "{tmp}/none.mat"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conductance import conductance_moments
 
 from pcmsim.config import Hardware
 from pcmsim.crossbar import Chip
@@ -65,7 +66,10 @@ def test_reads_change_neither_what_is_programmed_nor_how_it_drifts():
 def test_looking_twice_at_one_time_shows_the_same_slow_noise():
     chip = made(read_noise="marginal")
     chip.clock.wait(60.0)
-    np.testing.assert_array_equal(chip.multiply("w", X), chip.multiply("w", X))
+    again = made(read_noise="marginal")
+    again.clock.wait(60.0)
+    np.testing.assert_array_equal(chip.multiply("w", X), again.multiply("w", X))
+    np.testing.assert_array_equal(chip.multiply("w", X), again.multiply("w", X))
     chip.clock.wait(1.0)
     later = chip.multiply("w", X)
     assert not np.array_equal(later, made(read_noise="marginal").multiply("w", X))
@@ -95,10 +99,28 @@ def test_noise_of_a_product_is_that_of_the_devices_that_take_part():
     x = np.tile(X[0], (20_000, 1))
     spread = chip.multiply("w", x).astype(float).std(axis=0)
     state, scale = chip.matrices["w"].states[0], chip.matrices["w"].scale
-    shown = chip._shown("w", 0, state)
+    shown = chip.reading.persistent("w", 0, state, 3600.0)
     device = (shown * state.noise * fast_std(chip.values)) ** 2
     expected = np.sqrt(X[0].astype(float) ** 2 @ device.sum(axis=(0, 1))) * scale
     np.testing.assert_allclose(spread, expected, rtol=4.5 / np.sqrt(2 * 20_000))
+
+
+@pytest.mark.parametrize("t_s", [0.0, 1.0, 3600.0])
+def test_a_read_of_all_devices_spreads_as_the_ensemble_of_its_age(t_s):
+    """Correlated and marginal reads of 40,000 devices: mean and std within 4.5 standard errors."""
+    healthy = load_parameter_set("pcm-gst-90nm").with_values(
+        p_stuck_reset=0.0, p_stuck_set=0.0, p_untunable=0.0
+    )
+    target = 10.0
+    for noise in ("correlated", "marginal"):
+        chip = Chip(Hardware(read_noise=noise), 3, parameter_set=healthy)
+        chip.program("w", np.full((200, 200), 1.0) * np.where(np.eye(200) > 0, 1.0, 0.4))
+        chip.clock.wait(t_s)
+        read = chip.read("w")[0, 0][~np.eye(200, dtype=bool)].astype(float)
+        mean, std = conductance_moments(target, t_s, read_noise=True)
+        assert abs(read.mean() - mean) < 4.5 * std / np.sqrt(read.size)
+        assert abs(read.std() - std) < 4.5 * std / np.sqrt(2 * read.size)
+        assert chip.read("w").min() >= 0.0
 
 
 def test_tiles_and_one_array_hold_the_same_weights():
@@ -118,7 +140,9 @@ def test_no_two_tiles_or_matrices_share_devices_or_noise():
     quantities = []
     for name in ("a", "b"):
         for i, state in enumerate(chip.matrices[name].states):
-            slow = chip._shown(name, i, state) / conductance(chip.values, state, 1e5)
+            slow = chip.reading.persistent(name, i, state, 1e5) / conductance(
+                chip.values, state, 1e5
+            )
             quantities.append((state.nu_device, state.g, slow))
     for kind in zip(*quantities, strict=True):
         rows = np.array([np.clip(q[0].ravel(), -30, 30) for q in kind], dtype=float)
@@ -168,6 +192,12 @@ def test_leading_dimensions_pass_through():
         (lambda chip: chip.multiply("w", X * np.nan), "NaN or infinite"),
         (lambda chip: chip.program("w", W[:5]), "occupies an array"),
         (lambda chip: chip.program("v", W * np.nan), r"v\[0, 0\] = nan"),
+        (lambda chip: chip.program("v", W * 1e40), "scale the matrix"),
+        (lambda chip: chip.program("v", W * 1e-14), "scale the matrix"),
+        (lambda chip: chip.program("v", W * 1j), "real numbers"),
+        (lambda chip: chip.multiply("w", X * 1j), "real numbers"),
+        (lambda chip: chip.program("", W), "without a slash"),
+        (lambda chip: chip.program("a/b", W), "without a slash"),
         (lambda chip: chip.clock.wait(-1.0), "duration_s"),
     ],
 )

@@ -42,15 +42,22 @@ def test_the_largest_weight_meets_g_max():
     np.testing.assert_allclose(by_column.max(axis=(0, 1, 2)), 25.0)
 
 
-def test_clipping_is_at_standard_deviations_of_the_weights():
+def test_clipping_is_at_root_mean_squares_of_the_weights():
     s = weight_scale(WEIGHT, VALUES, Hardware(clip_std=2.0))
-    np.testing.assert_allclose(s * 25.0, 2.0 * WEIGHT.std())
+    rms = np.sqrt(np.mean(WEIGHT**2))
+    np.testing.assert_allclose(s * 25.0, 2.0 * rms)
     g = pair_targets(WEIGHT, s, VALUES, 1)
-    np.testing.assert_allclose(
-        pair_difference(g) * s, np.clip(WEIGHT, -2 * WEIGHT.std(), 2 * WEIGHT.std())
-    )
+    np.testing.assert_allclose(pair_difference(g) * s, np.clip(WEIGHT, -2 * rms, 2 * rms))
     wide = weight_scale(WEIGHT, VALUES, Hardware(clip_std=50.0))
     np.testing.assert_allclose(wide * 25.0, np.abs(WEIGHT).max())
+
+
+@pytest.mark.parametrize("weight", [np.full((7, 3), 0.5), np.array([[0.5, -0.2, 0.1]]), WEIGHT + 3])
+def test_a_column_far_from_zero_is_not_clipped_to_its_spread(weight):
+    """Its root mean square is its size, whatever its standard deviation about the mean."""
+    s = weight_scale(weight, VALUES, Hardware(scale="column", clip_std=2.0))
+    g = pair_targets(weight, s, VALUES, 1)
+    np.testing.assert_allclose(pair_difference(g) * s, weight, rtol=1e-12)
 
 
 def test_a_column_of_zeros_stays_zero():

@@ -73,3 +73,27 @@ def test_a_place_that_refuses_is_named_and_left_alone(tmp_path):
     with pytest.raises(DataError, match="cannot be written"):
         save_chip(Chip(Hardware(), 1), tmp_path / "taken" / "chip.h5")
     assert (tmp_path / "taken").read_text() == "a file"
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("tile0/g", lambda g: g * np.nan),
+        ("tile0/g", lambda g: g - 30.0),
+        ("tile0/g", lambda g: g[:, :, :-1]),
+        ("tile0/g", lambda g: g.astype(np.float64)),
+        ("tile0/nu", lambda nu: nu + np.inf),
+        ("scale", lambda s: s * 0.0),
+        ("scale", lambda s: s[:1]),
+    ],
+)
+def test_values_that_no_device_has_are_refused(tmp_path, field, change):
+    chip = Chip(Hardware(), 1)
+    chip.program("w", W)
+    save_chip(chip, tmp_path / "chip.h5")
+    with h5py.File(tmp_path / "chip.h5", "a") as file:
+        values = change(file["w"][field][()])
+        del file["w"][field]
+        file["w"][field] = values
+    with pytest.raises(DataError, match=field.rsplit("/", 1)[-1]):
+        load_chip(tmp_path / "chip.h5")

@@ -4,13 +4,21 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from pcmsim import runlog
-from pcmsim.config import Hardware
-from pcmsim.devices import load_parameter_set
+from pcmsim.config import Hardware, Network
+from pcmsim.crossbar import Chip, factors, readout
+from pcmsim.datasets import Split
+from pcmsim.devices import load_parameter_set, parameter_set_names
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import drift, drift_times, hardware_of
+from pcmsim.jobs.ageing import Plan, Task, _references
+from pcmsim.loop import program_network
+from pcmsim.networks import SpikingNetwork
+
+RNG = np.random.default_rng(0)
 
 
 def describe_for_file(parameter_set):
@@ -54,6 +62,39 @@ def test_with_one_exponent_for_all_compensation_gives_back_the_first_day(trained
     np.testing.assert_allclose(list(column.values()), none[1.0], atol=5e-3)
     np.testing.assert_allclose(list(column.values()), column[1.0], atol=1e-4)
     assert abs(none[345600.0] - none[1.0]) > 0.02
+
+
+@pytest.mark.parametrize("device", parameter_set_names())
+def test_compensated_weights_have_their_size_again_on_every_set(device):
+    """Mean of compensated over target weight, after a second and a day; the sets differ in t0."""
+    weight = np.where(RNG.random((60, 80)) < 0.5, -1.0, 1.0) * RNG.uniform(0.4, 1.0, (60, 80))
+    network = SpikingNetwork(Network(unit="ssnu", inputs=60, hidden=(80,), outputs=80))
+    with torch.no_grad():
+        network.hidden0.weight.copy_(torch.from_numpy(weight))
+    hardware = Hardware(device=device)
+    task = Task(network, Split("test", ()), hardware, load_parameter_set(device))
+    plan = Plan((1.0,), 1, ("global",), 1)
+    reference = _references(task, plan, 5)["global"]
+    chip = Chip(hardware, 5)
+    program_network(chip, network)
+    for t_s in (1.0, 86400.0):
+        chip.clock.wait_until(t_s)
+        factor = factors(reference, readout(chip, "global"))["hidden0.weight"]
+        slope = np.vdot(chip.weights("hidden0.weight") * factor, weight) / np.vdot(weight, weight)
+        assert slope == pytest.approx(1.0, abs=0.04)
+
+
+def test_ideal_devices_show_what_clipping_alone_costs(trained):
+    clipped = drift(trained, chips=1, days=0.001, hardware=Hardware(clip_std=0.5))
+    assert clipped["ideal_metric"] > clipped["software_metric"] + 1e-3
+
+
+def test_a_network_that_is_not_the_configured_one_is_refused(trained):
+    text = (trained / "config.yaml").read_text()
+    (trained / "config.yaml").write_text(text.replace("decay: 0.8", "decay: 0.7"))
+    with pytest.raises(DataError, match="differ"):
+        drift(trained)
+    assert not (trained / "drift").exists()
 
 
 def test_every_chip_is_another(trained):
@@ -125,7 +166,11 @@ def test_times_are_log_spaced_from_one_second_to_the_end(days):
     [
         ({"days": -1.0}, "days = -1"),
         ({"days": float("nan")}, "days = nan"),
-        ({"days": 1e-9}, "at least 1 s"),
+        ({"days": 1e-9}, "between 1 s"),
+        ({"days": 1e9}, "1000 years"),
+        ({"seed": -1}, "seed"),
+        ({"chips": 1.5}, "chips = 1.5"),
+        ({"chips": 10**9}, "chips = 1000000000"),
         ({"chips": 0}, "chips = 0"),
         ({"compensations": ["globl"]}, "compensation 'globl'"),
         ({"compensations": []}, "no compensation"),
@@ -175,5 +220,5 @@ def test_hardware_comes_from_the_run_and_can_be_changed(trained):
     with pytest.raises(UsageError, match=r"hardware\.pears is not a known key"):
         hardware_of(trained, None, ("pears=2",))
     shutil.rmtree(trained)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(DataError, match=r"results\.json"):
         hardware_of(trained)

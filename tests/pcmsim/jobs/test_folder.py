@@ -53,7 +53,7 @@ def test_the_commit_is_that_of_the_checkout_or_nothing(tmp_path):
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(UsageError, match=r"is not empty; name a new folder, or resume"):
+    with pytest.raises(UsageError, match=r"is not empty; name another folder or remove it"):
         folder.create(tmp_path, "train", config_of(), "")
     with pytest.raises(UsageError, match=r"mine.txt is a file; name a folder"):
         folder.create(tmp_path / "mine.txt", "train", config_of(), "")

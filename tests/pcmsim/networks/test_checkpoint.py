@@ -103,7 +103,8 @@ def test_tensors_that_do_not_make_the_network_are_refused(folder, change, messag
         ({"format": 2}, "format is 2; this version reads format 1"),
         ({"network": SPEC.model_dump(mode="json") | {"decay": 3.0}}, "network.decay = 3.0"),
         ({"network": SPEC.model_dump(mode="json") | {"hiden": 3}}, "network.hiden = 3"),
-        ({"network": None}, "network = None"),
+        ({"network": None}, "network.unit is missing"),
+        ({"network": {"unit": "snu"}}, "network.inputs is missing"),
     ],
 )
 def test_a_description_that_cannot_be_used_is_refused(folder, changes, message):
