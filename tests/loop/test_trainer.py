@@ -216,3 +216,17 @@ def test_training_gives_torch_its_threads_back(dataset):
         assert (during, torch.get_num_threads()) == ([1], 2)
     finally:
         torch.set_num_threads(before)
+
+
+def test_spiking_weights_that_are_no_numbers_are_not_taken_for_silence(dataset, monkeypatch):
+    """A spiking unit with a NaN potential never fires, so the loss alone stays finite."""
+    network = network_of("snu")
+
+    def spoil(*_):
+        with torch.no_grad():
+            network.hidden0.weight[0, 0] = torch.nan
+        return 1.0
+
+    monkeypatch.setattr(trainer, "_descend", spoil)
+    with pytest.raises(PcmsimError, match=r"hidden0\.weight is no longer finite in epoch 1"):
+        fit(network, dataset, training(), 1)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pcmsim import runlog
-from pcmsim.config import build, dump
+from pcmsim.config import build, dump, load_config
 from pcmsim.datasets import load
 from pcmsim.errors import DataError, PcmsimError, UsageError
 from pcmsim.jobs.train import train
@@ -246,3 +247,57 @@ def test_six_epochs_of_chorales_beat_the_frequencies_of_the_keys(tmp_path):
     results = train(config_of(name="jsb", batch_size=1, learning_rate=0.005), tmp_path)
     assert results["software_metric"] < 11.0  # key frequencies alone give 11.09
     assert results["task"] == "jsb"
+
+
+def stopped(out, epoch=3):
+    with pytest.raises(KeyboardInterrupt):
+        train(config_of(), out, on_epoch=stop_in(epoch))
+    return out
+
+
+def keep_rows(out, n):
+    runlog.truncate(out / "log.h5", n)
+
+
+def flip_a_bit(out):
+    path = out / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 0x41
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (flip_a_bit, "checksum differs"),
+        (lambda out: keep_rows(out, 1), "different epochs"),
+        (lambda out: (out / "log.h5").unlink(), "log.h5"),
+        (lambda out: (out / "checkpoint.safetensors").unlink(), "different epochs"),
+    ],
+)
+def test_a_stopped_run_that_was_damaged_is_not_resumed_to_other_numbers(tmp_path, damage, message):
+    out = stopped(tmp_path / "run")
+    damage(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    with pytest.raises(DataError, match=message):
+        train(config_of(), out, resume=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_a_folder_left_before_the_run_began_can_be_used_again(tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "config.yaml").write_text("half a conf")
+    assert train(config_of(epochs=1), out)["epochs"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "most"), [("jsb-snu", 8.72), ("jsb-ssnu", 8.45)])
+def test_the_shipped_recipes_reach_their_marks_on_the_canonical_chorales(
+    data_folder, tmp_path, name, most
+):
+    """One seed; the spread of seeds is 0.02 (docs/results.md)."""
+    config = load_config(Path(__file__).parents[3] / "configs" / f"{name}.yaml")
+    assert train(config, tmp_path / "run", data_folder)["software_metric"] <= most
