@@ -17,7 +17,7 @@ LIGHT = {
 
 def draw(run: Path) -> str:
     """SVG text of the metric against time, on white, with nothing outside itself."""
-    (drift,) = read_run(run).drifts
+    drift = read_run(run).drifts[0]
     with svg.style():
         picture = str(svg.inline(figures.metric_over_time(drift.results), "drift", "Drift"))
     for name, value in LIGHT.items():
