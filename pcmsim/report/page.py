@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 import pcmsim
+from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.report import figures, svg, text
 from pcmsim.report.folder import DriftRun, Run, TrainingRun, read_run
@@ -54,7 +55,12 @@ def build(run: Path) -> Path:
     """
     run = Path(run)
     page = run / PAGE
-    replace(page, render(read_run(run)).encode())
+    found = read_run(run)
+    try:
+        content = render(found)
+    except (jinja2.UndefinedError, TypeError) as error:
+        raise DataError(f"{run}: a file of the run lacks what a report shows ({error})") from error
+    replace(page, content.encode())
     return page
 
 

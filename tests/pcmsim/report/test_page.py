@@ -243,3 +243,9 @@ def test_a_browser_shows_the_numbers(built, tmp_path, read_results):
         assert f"{point['mean']:.3f}" in shown
     for drawn in ("8.463", "1 min", "time after programming", "conductance G [µS]", "G⁺ − G⁻ [µS]"):
         assert drawn in shown
+
+
+def test_a_file_that_lacks_what_the_page_shows_is_one_clear_line(train_run, rewrite):
+    rewrite(train_run / "environment.json", lambda values: values.pop("command"))
+    with pytest.raises(DataError, match="lacks what a report shows"):
+        build(train_run)
