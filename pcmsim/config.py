@@ -19,6 +19,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=65_536)]
+Bits = Annotated[int, Field(ge=2, le=16)]
 
 
 class Section(BaseModel):
@@ -60,7 +61,12 @@ class Training(Section):
 
 
 class Hardware(Section):
-    """How weights are written onto devices; `device` is a parameter set or a file of one."""
+    """How weights are written onto devices and read; `device` is a parameter set or its file.
+
+    Converters have `input_bits` and `output_bits`, None being exact; outputs saturate at
+    `output_bound` times the largest weight of their column. `wire_ohm` is the resistance of a
+    wire segment [Ω].
+    """
 
     device: str = "pcm-gst-90nm"
     clip_std: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = None
@@ -69,6 +75,10 @@ class Hardware(Section):
     tile_rows: Count = 256
     tile_columns: Count = 256
     read_noise: Literal["correlated", "marginal", "none"] = "correlated"
+    input_bits: Bits | None = None
+    output_bits: Bits | None = None
+    output_bound: Positive = 10.0
+    wire_ohm: NotNegative = 0.0
 
 
 class Config(Section):

@@ -7,6 +7,7 @@ import numpy as np
 
 from pcmsim.clock import Clock
 from pcmsim.config import Hardware
+from pcmsim.crossbar.converters import pulse_widths, sampled
 from pcmsim.crossbar.mapping import (
     FloatArray,
     Tile,
@@ -19,6 +20,7 @@ from pcmsim.crossbar.mapping import (
 )
 from pcmsim.crossbar.product import noisy_product
 from pcmsim.crossbar.reading import Reading
+from pcmsim.crossbar.wires import wired
 from pcmsim.devices import (
     ArrayState,
     ParameterSet,
@@ -155,11 +157,9 @@ class Chip:
         # One pass at the speed of memory: the sum of squares carries any NaN or infinity along.
         if not (math.isfinite(np.vdot(x, x)) or np.isfinite(x).all()):
             raise UsageError(f"inputs of {name} hold NaN or infinite values; a row driver has none")
-        seen = self._see(name)
         if x.ndim == 2:
-            return noisy_product(x, seen.weight, seen.variance, matrix.reads)
-        rows = x.reshape(-1, matrix.shape[0])
-        y = noisy_product(rows, seen.weight, seen.variance, matrix.reads)
+            return self._product(matrix, self._see(name), x)
+        y = self._product(matrix, self._see(name), x.reshape(-1, matrix.shape[0]))
         return y.reshape(*x.shape[:-1], matrix.shape[1])
 
     def address_reads(self, *names: str | int) -> None:
@@ -169,6 +169,21 @@ class Chip:
         """
         for name, matrix in self.matrices.items():
             matrix.reads = stream(self.seed, "read", name, *names)
+
+    def _product(self, matrix: Matrix, seen: _Seen, x: FloatArray) -> FloatArray:
+        """Product through the converters, if there are any; each tile has its own outputs."""
+        if self.hardware.input_bits is not None:
+            x = pulse_widths(x, self.hardware.input_bits)
+        if self.hardware.output_bits is None:
+            return noisy_product(x, seen.weight, seen.variance, matrix.reads)
+        full_scale = self.hardware.output_bound * matrix.scale * self.values.g_max
+        y: FloatArray = np.zeros((len(x), matrix.shape[1]), dtype=self.dtype)
+        for rows in sorted({tile.rows for tile in matrix.tiles}):
+            part = slice(*rows)
+            variance = None if seen.variance is None else seen.variance[part]
+            partial = noisy_product(x[:, part], seen.weight[part], variance, matrix.reads)
+            y += sampled(partial, self.hardware.output_bits, full_scale)
+        return y
 
     def _new_matrix(self, name: str, shape: tuple[int, int]) -> Matrix:
         parts = tiles(shape, self.hardware.tile_rows, self.hardware.tile_columns)
@@ -203,13 +218,21 @@ class Chip:
 
     def _look(self, name: str, matrix: Matrix, stamp: tuple[float, int]) -> _Seen:
         scale: FloatArray = matrix.scale.astype(self.dtype)
-        parts = self._persistent(name, matrix)
+        parts = [self._wired(g) for g in self._persistent(name, matrix)]
         weight = pair_difference(self._join(matrix, parts)) * scale
+        # Behind wires a device's noise reaches the output as its conductance does: to first order.
         stds = [self.reading.fresh_std(s, g) for s, g in zip(matrix.states, parts, strict=True)]
         fresh = [std for std in stds if std is not None]
         if not fresh:
             return _Seen(stamp, weight, None)
         return _Seen(stamp, weight, pair_variance(self._join(matrix, fresh) ** 2) * scale**2)
+
+    def _wired(self, g: FloatArray) -> FloatArray:
+        """Conductances behind the wires; every pair has its own two arrays."""
+        if self.hardware.wire_ohm == 0.0:
+            return g
+        arrays = g.reshape(-1, *g.shape[2:])
+        return np.stack([wired(array, self.hardware.wire_ohm) for array in arrays]).reshape(g.shape)
 
     def _persistent(self, name: str, matrix: Matrix) -> list[FloatArray]:
         """Conductances of each tile as all reads at this time of the clock share them [µS]."""
