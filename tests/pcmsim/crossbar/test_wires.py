@@ -43,7 +43,7 @@ def test_two_by_two_is_solved_by_hand():
 
 @pytest.mark.parametrize(("n", "loss"), [(64, 0.024), (128, 0.088)])
 def test_full_arrays_lose_what_was_found_elsewhere(n, loss):
-    """All cells at 25 µS, all rows driven, 0.35 Ω a segment: 2.4 % and 8.8 %, to the digit given."""
+    """All cells at 25 µS, all rows driven, 0.35 Ω a segment: 2.4 % and 8.8 %, as printed."""
     kept = wired(np.full((n, n), 25.0), 0.35).sum() / (n * n * 25.0)
     assert 1.0 - kept == pytest.approx(loss, abs=6e-4)
 
