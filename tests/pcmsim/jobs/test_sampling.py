@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from pcmsim.devices import load_parameter_set
+from pcmsim.devices import load_parameter_set, relative_std
 from pcmsim.errors import UsageError
 from pcmsim.jobs import curves, sample, sparklines
 
@@ -14,6 +15,18 @@ def test_the_same_devices_are_followed_through_time():
     assert found[0].g.mean > found[1].g.mean > found[2].g.mean
     alone = sample(DEFAULT, [10.0], [3600.0], 1000, read_noise=False)
     assert alone[0] == found[1]
+
+
+def test_every_read_draws_noise_of_its_own():
+    """Without drift, equal draws would give spreads in the exact ratio of the noise levels."""
+    still = DEFAULT.with_values(
+        nu_mean={"constant": 0.0}, nu_std={"constant": 0.0}, programming_std={"constant": 0.0}
+    )
+    first, second = sample(still, [10.0], [1.0, 86400.0], 1000)
+    levels = [relative_std(still.values, t_s + 20.0) for t_s in (1.0, 86400.0)]
+    ratio = (first.g.std / second.g.std) / (levels[0] / levels[1])
+    assert abs(ratio - 1.0) > 1e-5
+    assert abs(ratio - 1.0) < 4 * np.sqrt(2 / (2 * 1000))
 
 
 def test_one_target_does_not_move_another():
