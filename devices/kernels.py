@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from pcmsim.devices.laws import FloatArray
-from pcmsim.devices.normals import cos_turn, log_single
+from pcmsim.devices.normals import cos_turn, minus_log_uniform
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
@@ -23,18 +23,16 @@ def mix(x: Any) -> Any:  # pragma: no cover - compiled
 
 
 @numba.njit(inline="always")
-def _minus_log(bits: Any) -> Any:  # pragma: no cover - compiled
-    """-ln U of a uniform U from the upper 24 of 32 bits."""
-    return -log_single(
-        np.float32(np.int32(bits >> np.uint64(8))) * np.float32(2**-24) + np.float32(2**-25)
-    )
+def _minus_log(event: Any) -> Any:  # pragma: no cover - compiled
+    """Unit exponential from the upper half of a hash."""
+    return minus_log_uniform(np.uint32(event >> _HALF))
 
 
 @numba.njit(inline="always")
 def _amplitude(event: Any) -> Any:  # pragma: no cover - compiled
     """N(0, 1) amplitude that an event set, from a hash of the event (Box and Muller)."""
     h = mix(event + _GOLDEN)
-    radius = np.sqrt(np.float32(2) * _minus_log(h >> _HALF))
+    radius = np.sqrt(np.float32(2) * _minus_log(h))
     return radius * cos_turn(np.int32(np.uint32(h & np.uint64(0xFFFFFFFF))))
 
 
@@ -60,10 +58,10 @@ def renewal_sum(
         for i in range(out.size):
             mode = devices[i] + _GOLDEN * np.uint64(k + 1)
             event = _first(mode, present)
-            position = np.float32(1) - _minus_log(event >> _HALF)
+            position = np.float32(1) - _minus_log(event)
             while position >= fraction:
                 event = mix(event)
-                position -= _minus_log(event >> _HALF)
+                position -= _minus_log(event)
             found, interval = position >= 0, present
             while not found and interval > start:
                 interval -= 1.0
@@ -71,8 +69,7 @@ def renewal_sum(
                 found = (event >> _HALF) > _EXP_MINUS_ONE_32
             if found and (
                 interval > start
-                or interval + (1.0 - _minus_log(event >> _HALF) if interval < present else position)
-                > start
+                or interval + (1.0 - _minus_log(event) if interval < present else position) > start
             ):
                 out[i] += std * _amplitude(event)
 

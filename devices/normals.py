@@ -49,6 +49,13 @@ def log_single(x: Any) -> Any:  # pragma: no cover - compiled
 
 
 @numba.njit(inline="always")
+def minus_log_uniform(word: Any) -> Any:  # pragma: no cover - compiled
+    """-ln U, a unit exponential, of a uniform U from the upper 24 bits of a 32-bit word."""
+    u = _f(_i(_u(word >> _u(8)))) * _f(2**-24) + _f(2**-25)
+    return -log_single(u)
+
+
+@numba.njit(inline="always")
 def cos_turn(turn: Any) -> Any:  # pragma: no cover - compiled
     """Cosine of a signed 32-bit angle, 2^32 being a full turn: -sin 2π(|x| - 1/4), x in turns."""
     z = (abs(_f(turn) * _f(2**-32)) - _f(0.25)) * _f(2 * math.pi)
@@ -73,8 +80,7 @@ def box_muller(bits: np.ndarray, out: FloatArray) -> None:  # pragma: no cover -
     """
     half = out.size // 2
     for i in range(half):
-        u = _f(_i(_u(bits[i] >> _u(8)))) * _f(2**-24) + _f(2**-25)
-        r = np.sqrt(_f(-2) * log_single(u))
+        r = np.sqrt(_f(2) * minus_log_uniform(bits[i]))
         turn = _i(bits[half + i])
         out[i] = r * cos_turn(turn)
         out[half + i] = r * sin_turn(turn)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,8 @@ def replace(path: Path, content: bytes) -> None:
     path = Path(path)
     with suppress(OSError):  # if it fails, so will writing, and that says why
         path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    # A name of its own: two runs may write the same file at the same time.
+    partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
         with open(partial, "wb") as file:
             file.write(content)

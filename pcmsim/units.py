@@ -5,6 +5,9 @@ HOUR_S = 3600.0
 DAY_S = 86400.0
 YEAR_S = 365.0 * DAY_S
 
+# Times after programming at which results are usually told.
+LANDMARKS_S = (1.0, MINUTE_S, HOUR_S, DAY_S, 4 * DAY_S)
+
 _STEPS = ((YEAR_S, "y"), (DAY_S, "d"), (HOUR_S, "h"), (MINUTE_S, "min"), (1.0, "s"))
 
 

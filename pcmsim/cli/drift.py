@@ -8,9 +8,7 @@ from rich.table import Table
 
 from pcmsim import jobs
 from pcmsim.cli import console
-from pcmsim.units import format_duration
-
-SHOWN_S = (1.0, 60.0, 3600.0, 86400.0, 345600.0)
+from pcmsim.units import LANDMARKS_S, format_duration
 
 
 def drift(
@@ -63,7 +61,7 @@ def show(results: dict[str, Any]) -> None:
     table = Table("time", *kinds, title=f"NLL [nat/step], mean ± std of {results['chips']} chips")
     for name, key in (("software", "software_metric"), ("ideal devices", "ideal_metric")):
         table.add_row(name, *[f"{results[key]:.4f}"] * len(kinds))
-    for t_s in dict.fromkeys((*SHOWN_S, last_s)):
+    for t_s in dict.fromkeys((*LANDMARKS_S, last_s)):
         cells = [c for c in results["drift"] if c["t_s"] == t_s]
         if cells:
             table.add_row(format_duration(t_s), *map(_cell, cells))

@@ -11,7 +11,9 @@ import numba
 import numpy as np
 
 from pcmsim.crossbar.mapping import FloatArray
-from pcmsim.devices.normals import cos_turn, log_single, sin_turn
+from pcmsim.devices.normals import cos_turn, minus_log_uniform, sin_turn
+
+_TWO = np.float32(2.0)
 
 
 def noisy_product(
@@ -38,14 +40,9 @@ def add_noise(bits: Any, variance: Any, out: Any) -> None:  # pragma: no cover -
     """Add N(0, variance) to each single of `out`, from at least as many random 32-bit words."""
     half = out.size // 2
     for i in range(half):
-        r, turn = _radius(bits[i]), np.int32(bits[half + i])
+        r, turn = np.sqrt(_TWO * minus_log_uniform(bits[i])), np.int32(bits[half + i])
         out[i] += np.sqrt(variance[i]) * r * cos_turn(turn)
         out[half + i] += np.sqrt(variance[half + i]) * r * sin_turn(turn)
     if out.size % 2:
-        out[-1] += np.sqrt(variance[-1]) * _radius(bits[-2]) * cos_turn(np.int32(bits[-1]))
-
-
-@numba.njit(inline="always")
-def _radius(word: Any) -> Any:  # pragma: no cover - compiled
-    u = np.float32(np.int32(np.uint32(word >> np.uint32(8)))) * np.float32(2**-24)
-    return np.sqrt(np.float32(-2) * log_single(u + np.float32(2**-25)))
+        r = np.sqrt(_TWO * minus_log_uniform(bits[-2]))
+        out[-1] += np.sqrt(variance[-1]) * r * cos_turn(np.int32(bits[-1]))

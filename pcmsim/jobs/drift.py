@@ -18,11 +18,10 @@ from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips, evaluate_ideal
 from pcmsim.loop import Evaluation, evaluate
 from pcmsim.networks import load_network
 from pcmsim.rng import key
-from pcmsim.units import DAY_S, YEAR_S
+from pcmsim.units import DAY_S, LANDMARKS_S, YEAR_S
 
 KIND = "drift"
 LOG = "log.h5"
-LANDMARKS_S = (1.0, 60.0, 3600.0, 86400.0, 345600.0)
 POINTS_PER_DECADE = 4
 MOST_CHIPS = 10_000
 LONGEST_S = 1000 * YEAR_S

@@ -30,8 +30,8 @@ def check_new(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder that does not exist yet")
     # A configuration alone is what a run leaves that was stopped before it began.
-    beginnings = {CONFIG, f"{CONFIG}.partial", f"{ENVIRONMENT}.partial"}
-    if out.is_dir() and {path.name for path in out.iterdir()} - beginnings:
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if {name for name in names - {CONFIG} if not name.endswith(".partial")}:
         raise UsageError(
             f"{out} is not empty; name another folder or remove it (a training run that stopped "
             f"goes on with --resume)"

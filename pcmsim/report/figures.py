@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pcmsim.report.records import Drift, Matrix, Point
 from pcmsim.report.svg import INK, SERIES, SOFT
-from pcmsim.units import DAY_S, HOUR_S, MINUTE_S, format_duration
+from pcmsim.units import LANDMARKS_S, format_duration
 
 FloatArray = NDArray[np.floating[Any]]
 COMPENSATIONS = {
@@ -20,7 +20,6 @@ COMPENSATIONS = {
     "column": "one factor per column",
 }
 MARKS = ("o", "s", "^", "D")
-LANDMARKS_S = (1.0, MINUTE_S, HOUR_S, DAY_S, 4 * DAY_S)
 FEWEST_FOR_PERCENTILES = 20
 DWARFED = 4.0
 METRIC = "negative log-likelihood [nat/step]"

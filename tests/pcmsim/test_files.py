@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -24,6 +25,20 @@ def test_a_disk_that_refuses_leaves_the_old_content(tmp_path, monkeypatch, momen
     with pytest.raises(DataError, match="No space left"):
         replace(tmp_path / "a.txt", b"new")
     assert (tmp_path / "a.txt").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    """Each thread writes whole contents; what is there is always one of them."""
+    contents = [bytes([i]) * 100_000 for i in range(4)]
+
+    def write(content):
+        for _ in range(20):
+            replace(tmp_path / "a", content)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, contents))
+    assert (tmp_path / "a").read_bytes() in contents
     assert len(list(tmp_path.iterdir())) == 1
 
 
