@@ -1,5 +1,8 @@
 """Where the command line writes: results to standard output, progress and errors to the other."""
 
+import signal
+import threading
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -31,13 +34,46 @@ def progress() -> Progress:
     )
 
 
+class Stopped(BaseException):
+    """Ctrl-C. An exception of its own, because typer swallows KeyboardInterrupt without a word."""
+
+
+_stop_wanted, _stepping = threading.Event(), threading.Event()
+
+
+def listen_for_ctrl_c() -> None:
+    """Stop at Ctrl-C: at the next step where a bar counts steps, and at once elsewhere.
+
+    At once would be anywhere, also while a library calls back into Python, where exceptions end
+    unseen; a second Ctrl-C does not wait.
+    """
+    _stop_wanted.clear()
+    _stepping.clear()
+    signal.signal(signal.SIGINT, _stop)
+
+
+def interrupted() -> bool:
+    """Whether Ctrl-C was pressed; an error that follows may be nothing but its echo."""
+    return _stop_wanted.is_set()
+
+
+def _stop(*_: object) -> None:
+    at_once = _stop_wanted.is_set() or not _stepping.is_set()
+    _stop_wanted.set()
+    if at_once:
+        raise Stopped
+
+
 class Bar:
     """One line of a progress display that jobs report to as (done, total)."""
 
     def __init__(self, display: Progress, description: str) -> None:
+        _stepping.set()
         self._display = display
         self._task = display.add_task(description, total=None, note="", visible=False)
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show that `done` of `total` steps are done."""
+        """Show that `done` of `total` steps are done; raises `Stopped` after a Ctrl-C."""
+        if _stop_wanted.is_set():
+            raise Stopped
         self._display.update(self._task, completed=done, total=total, note=note, visible=True)

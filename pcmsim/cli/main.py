@@ -1,6 +1,5 @@
 """`pcmsim`: all commands, and one line with an exit code for each kind of error."""
 
-import signal
 import sys
 
 import typer
@@ -16,6 +15,7 @@ from pcmsim.cli.train import train
 from pcmsim.errors import PcmsimError
 
 USAGE, DATA, INTERRUPTED = 2, 3, 130
+STOPPED = "stopped; what was written stays, and a training run goes on with --resume"
 
 app = typer.Typer(
     help="Spiking networks on phase-change memory: train, write onto simulated chips, and watch "
@@ -39,29 +39,25 @@ def version(
         raise typer.Exit
 
 
-class _Stopped(BaseException):
-    """Ctrl-C. An exception of its own, because typer swallows KeyboardInterrupt without a word."""
-
-
 def main() -> None:
     """Run the command line; errors that a user can mend end in one line, without a traceback."""
-    signal.signal(signal.SIGINT, _stop)
+    console.listen_for_ctrl_c()
     try:
         app()
-    except PcmsimError as error:
-        _end(str(error), error.exit_code)
-    except OSError as error:
-        _end(f"{error}; check the path, its permissions and the space on the disk", DATA)
-    except MemoryError as error:
-        _end(f"not enough memory ({error}); ask for less at once", USAGE)
-    except _Stopped:
-        _end(
-            "stopped; what was written stays, and a training run goes on with --resume", INTERRUPTED
-        )
+    except console.Stopped:
+        _end(STOPPED, INTERRUPTED)
+    except (PcmsimError, OSError, MemoryError) as error:
+        if console.interrupted():
+            _end(STOPPED, INTERRUPTED)
+        _end(*_explained(error))
 
 
-def _stop(*_: object) -> None:
-    raise _Stopped
+def _explained(error: Exception) -> tuple[str, int]:
+    if isinstance(error, PcmsimError):
+        return str(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error}); ask for less at once", USAGE
+    return f"{error}; check the path, its permissions and the space on the disk", DATA
 
 
 def _end(message: str, code: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pcmsim import runlog
+from pcmsim.cli import console
 from pcmsim.cli import main as command_line
 from pcmsim.devices import parameter_set_names
 
@@ -70,18 +71,34 @@ def test_brackets_in_names_are_shown_and_not_obeyed(pcmsim, config, tmp_path):
 def test_ctrl_c_says_what_stays(config, tmp_path):
     words = ["train", str(config), "--set", "training.epochs=60000", "--out", str(tmp_path / "run")]
     command = [sys.executable, "-m", "pcmsim", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "run" / "log.h5"
-    for _ in range(600):
-        if log.exists():
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        while not log.exists() and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped; what was written stays" in err
     assert "Traceback" not in err
     assert len(runlog.read(log)["epoch"]) >= 1
+
+
+def test_ctrl_c_waits_for_the_next_step_and_the_second_does_not(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    console.listen_for_ctrl_c()
+    with console.progress() as display:
+        bar = console.Bar(display, "steps")
+        bar(1, 3)
+        console._stop()
+        with pytest.raises(console.Stopped):
+            console._stop()
+        with pytest.raises(console.Stopped):
+            bar(2, 3)
+    console.listen_for_ctrl_c()
+    with pytest.raises(console.Stopped):
+        console._stop()
+    console.listen_for_ctrl_c()
 
 
 def test_a_finished_run_is_not_trained_again(pcmsim, config, tmp_path):

@@ -32,6 +32,14 @@ def test_sampling_twice_changes_nothing(dtype):
     )
 
 
+@pytest.mark.parametrize("bits", [2, 3, 8])
+def test_a_converter_has_as_many_codes_as_its_bits_allow(bits):
+    """2^(bits-1) - 1 on either side of zero, the last at full scale."""
+    codes = np.unique(sampled(np.linspace(-3.0, 3.0, 20_001), bits, np.array(2.0)))
+    assert codes.size == 2 * (2 ** (bits - 1) - 1) + 1
+    assert codes[-1] == pytest.approx(2.0)
+
+
 def test_spikes_pass_converters_of_any_width():
     spikes = (RNG.random((6, 30)) < 0.3).astype(np.float64)
     np.testing.assert_array_equal(pulse_widths(spikes, 2), spikes)
