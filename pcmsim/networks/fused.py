@@ -100,6 +100,22 @@ def layer_gradients(
     return Gradients(dx, dweight, drecurrent, dthreshold)
 
 
+def recurrence_gradients(
+    saved: tuple[Tensor, Tensor, Tensor], unit: Unit, dy: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients for the currents and the threshold of a layer without feedback.
+
+    `saved` is threshold, and the potentials and outputs of `recurrence`; `dy` = dE/dy.
+    """
+    threshold, potentials, outputs = saved
+    steps, batch, units = potentials.shape
+    limit = _cells(threshold, batch)
+    dlimit = np.zeros_like(limit)
+    du = dy.new_zeros(steps + 1, batch, units)
+    _retreat(potentials, outputs, dy, du, (limit, dlimit), None, unit)
+    return du[:-1], torch.from_numpy(dlimit).view(batch, units).sum(0)
+
+
 class _Memory(NamedTuple):
     """What one step leaves to the next: decay * s * (1 - y) of every cell, and y."""
 

@@ -59,8 +59,9 @@ class SpikingNetwork(nn.Module):
 
         `multiply(name, rows)` stands in for the product of `rows` with the matrix of that name
         (see `matrices`): one call for all steps, except that recurrent connections take one per
-        step. The hidden layers then pass no gradient. `dropout` is applied to the output
-        sequence of each hidden layer. Padding belongs at the end, where it cannot reach back.
+        step. Gradients pass through the hidden layers if the products do. `dropout` is applied to
+        the output sequence of each hidden layer. Padding belongs at the end, where it cannot reach
+        back.
 
         Raises `UsageError` for inputs, or results of `multiply`, of another shape or precision.
         """

@@ -31,17 +31,39 @@ def layer_scan(
 def current_scan(
     currents: Tensor, feedback: Feedback | None, threshold: Tensor, unit: Unit
 ) -> Tensor:
-    """Return outputs of units that receive `currents` (time, batch, units), without gradient.
+    """Return outputs of units that receive `currents` (time, batch, units).
 
     `feedback` maps y_{t-1} to what recurrent connections add in step t; it is called at every
-    step, the first included.
+    step, the first included. Differentiable in `currents` and `threshold`, and through `feedback`
+    where that is differentiable: currents may come from a crossbar, gradients from software.
     """
-    with torch.no_grad():
-        if not fused.supports(currents):
-            return reference.scan(currents, feedback, threshold, unit)
+    if not fused.supports(currents):
+        return reference.scan(currents, feedback, threshold, unit)
+    if not torch.is_grad_enabled():
         # Potentials are written over the currents, and these belong to the caller.
         own = currents.clone(memory_format=torch.contiguous_format)
         return fused.recurrence(own, feedback, threshold, unit)
+    if feedback is not None:
+        return reference.scan(currents, feedback, threshold, unit)
+    result: Tensor = _Currents.apply(currents, threshold, unit)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Currents(torch.autograd.Function):
+    """Value and gradient from the kernels, for currents that somebody else measured."""
+
+    @staticmethod
+    def forward(ctx: Any, currents: Tensor, threshold: Tensor, unit: Unit) -> Tensor:
+        potentials = currents.clone(memory_format=torch.contiguous_format)
+        outputs = fused.recurrence(potentials, None, threshold, unit)
+        ctx.unit = unit
+        ctx.save_for_backward(threshold, potentials, outputs)
+        return outputs
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None]:
+        return (*fused.recurrence_gradients(ctx.saved_tensors, ctx.unit, dy), None)
 
 
 class _Layer(torch.autograd.Function):

@@ -145,3 +145,21 @@ def test_an_empty_batch_gives_empty_outputs_and_zero_gradients(shape, recurrent)
     assert y.shape == (*shape, UNITS)
     assert not weight.grad.any()
     assert not threshold.grad.any()
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["forward", "recurrent"])
+@pytest.mark.parametrize("unit", KINDS, ids=NAMES)
+def test_gradients_pass_through_currents_that_were_measured_elsewhere(unit, recurrent):
+    """The product by autograd and the scan by itself give what the fused layer gives."""
+
+    def apart(x, weight, h, threshold, unit):
+        feedback = None if h is None else lambda y: y @ h
+        return current_scan(x @ weight, feedback, threshold, unit)
+
+    inputs = layer(recurrent, torch.float64)
+    for a, b in zip(
+        values_and_gradients(apart, inputs, unit),
+        values_and_gradients(layer_scan, inputs, unit),
+        strict=True,
+    ):
+        assert relative_difference(a, b) < 1e-10
