@@ -5,10 +5,14 @@ Parameter sets hold every number; what nature draws once is drawn once and kept 
 """
 
 from pcmsim.devices.array import conductance, manufacture, program
+from pcmsim.devices.composition import composed
 from pcmsim.devices.drift import age_s, drifted, pulse_s
+from pcmsim.devices.faults import stuck_set_conductance
 from pcmsim.devices.fluctuation import fluctuation
+from pcmsim.devices.follower import Follower
+from pcmsim.devices.melting import apply_melt, melt_conductance, melt_current
 from pcmsim.devices.modes import Modes, fast_std, modes, slow_modes
-from pcmsim.devices.noise import marginal_read, relative_std
+from pcmsim.devices.noise import marginal_read, noise_amplitude, relative_std
 from pcmsim.devices.normals import standard_normal
 from pcmsim.devices.params import (
     Entry,
@@ -17,16 +21,30 @@ from pcmsim.devices.params import (
     load_parameter_set,
     parameter_set_names,
 )
-from pcmsim.devices.programming import placement_std
-from pcmsim.devices.state import ArrayState
+from pcmsim.devices.programming import check_target, placement_std, reset_conductance
+from pcmsim.devices.pulse_model import PulseModel, pulse_model
+from pcmsim.devices.pulses import apply_reset, apply_set, set_moments
+from pcmsim.devices.state import ArrayState, Kept
+from pcmsim.devices.verify import write_verify
+from pcmsim.devices.verify_settings import Outcome, Verify
 
 __all__ = [
     "ArrayState",
     "Entry",
+    "Follower",
+    "Kept",
     "Modes",
+    "Outcome",
     "ParameterSet",
+    "PulseModel",
     "Values",
+    "Verify",
     "age_s",
+    "apply_melt",
+    "apply_reset",
+    "apply_set",
+    "check_target",
+    "composed",
     "conductance",
     "drifted",
     "fast_std",
@@ -34,12 +52,20 @@ __all__ = [
     "load_parameter_set",
     "manufacture",
     "marginal_read",
+    "melt_conductance",
+    "melt_current",
     "modes",
+    "noise_amplitude",
     "parameter_set_names",
     "placement_std",
     "program",
+    "pulse_model",
     "pulse_s",
     "relative_std",
+    "reset_conductance",
+    "set_moments",
     "slow_modes",
     "standard_normal",
+    "stuck_set_conductance",
+    "write_verify",
 ]

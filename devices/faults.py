@@ -24,11 +24,17 @@ def draw_faults(
     fault = np.select(
         [u < edges[0], u < edges[1], u < edges[2]], [STUCK_RESET, STUCK_SET, UNTUNABLE], HEALTHY
     ).astype(np.int8)
-    set_factor = values.stuck_set_mean + values.stuck_set_std * rng.standard_normal(shape)
+    stuck_set = stuck_set_conductance(values, rng.standard_normal(shape))
     levels = (
         np.zeros(shape),
         reset_conductance(values, rng.standard_normal(shape)),
-        np.maximum(0.0, set_factor) * values.g_max,
+        stuck_set,
         rng.random(shape) * values.g_max,
     )
     return fault, np.choose(fault, levels).astype(dtype)
+
+
+def stuck_set_conductance(values: Values, xi: FloatArray) -> FloatArray:
+    """Conductance of devices stuck in SET [µS]: N(mean, std) g_max, not below 0; ξ ~ N(0, 1)."""
+    factor = values.stuck_set_mean + values.stuck_set_std * xi
+    return np.asarray(np.maximum(0.0, factor) * values.g_max)

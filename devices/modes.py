@@ -6,6 +6,7 @@ of relaxations: van der Ziel, Physica 16, 359, 1950). Everything here is in unit
 """
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -25,9 +26,21 @@ class Modes:
     rates_per_s: FloatArray
     stds: FloatArray
 
-    def accumulated_variance(self, age: float) -> float:
-        """Variance that modes started at zero have after `age` [s]: Σ σ_k² (1 - exp(-λ_k age))."""
-        return float(np.sum(self.stds**2 * -np.expm1(-self.rates_per_s * age)))
+    @overload
+    def accumulated_variance(self, age: float) -> float: ...
+    @overload
+    def accumulated_variance(self, age: FloatArray) -> FloatArray: ...
+    def accumulated_variance(self, age: float | FloatArray) -> float | FloatArray:
+        """Variance that modes started at zero have after `age` [s]: Σ σ_k² (1 - exp(-λ_k age)).
+
+        One number, or an array with one age for each device.
+        """
+        if not isinstance(age, np.ndarray):
+            return float(np.sum(self.stds**2 * -np.expm1(-self.rates_per_s * age)))
+        total = np.zeros(age.shape)
+        for rate, std in zip(self.rates_per_s, self.stds, strict=True):
+            total -= std**2 * np.expm1(-rate * age)
+        return total
 
 
 def modes(rate_min: float, rate_max: float, exponent: float = 1.0) -> Modes:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from pcmsim.devices.laws import Law
+from pcmsim.devices.pulse_laws import MeltCurve, SetPulse
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
@@ -27,8 +28,19 @@ _LAWS = (
     "{a, b}, {x: [...], y: [...]}, {threshold, below, above}, all of them finite numbers"
 )
 _LAW_NAMES = ("programming_std", "nu_mean", "nu_std", "read_noise")
+_SET_PULSES = (
+    "{mean_slope, mean_offset, mean_memory, std_slope, std_offset, std_memory, memory_pulses}, "
+    "{mean_floor, mean_gain, mean_rate_per_us, std_factor, std_offset, std_slope}"
+)
+# A set has all of these or none.
+PULSE_ENTRIES = (
+    *("set_pulse", "set_g_min", "set_g_max", "set_device_std", "set_nu_mean", "set_nu_std"),
+    *("rejuvenation", "melt_curve", "wear_shape", "wear_scale"),
+)
 _UNITS = {
     **dict.fromkeys(("g_max", "g_max_of_fit", "programming_std", "reset_median"), "uS"),
+    **dict.fromkeys(("set_pulse", "set_g_min", "set_g_max"), "uS"),
+    "melt_curve": "uA",
     **dict.fromkeys(("t0_s", "onset_s", "t_read_s"), "s"),
     **dict.fromkeys(("noise_rate_min", "noise_rate_split"), "1/s"),
     **dict.fromkeys(("stuck_set_mean", "stuck_set_std"), "g_max"),
@@ -75,6 +87,17 @@ class Values:
                            share of devices that cannot be programmed
     stuck_set_mean, stuck_set_std, stuck_set_nu
                            conductance of stuck-SET devices relative to g_max, and their exponent
+
+    A pulse model, all of it or none:
+
+    set_pulse              mean and spread of the increment by one SET pulse against G [µS]
+    set_g_min, set_g_max   range that SET pulses do not leave [µS]
+    set_device_std         standard deviation of the logarithm of a device's factor on the mean
+    set_nu_mean, set_nu_std
+                           drift exponent of what SET pulses built up from RESET
+    rejuvenation           share of the conductance whose clock a SET pulse starts again
+    melt_curve             conductance after a melting pulse against its current
+    wear_shape, wear_scale Weibull law of the number of RESETs a device survives
     """
 
     g_max: Positive
@@ -102,6 +125,16 @@ class Values:
     stuck_set_mean: NotNegative
     stuck_set_std: NotNegative
     stuck_set_nu: NotNegative
+    set_pulse: SetPulse | None = None
+    set_g_min: NotNegative | None = None
+    set_g_max: Positive | None = None
+    set_device_std: NotNegative | None = None
+    set_nu_mean: NotNegative | None = None
+    set_nu_std: NotNegative | None = None
+    rejuvenation: Probability | None = None
+    melt_curve: MeltCurve | None = None
+    wear_shape: Positive | None = None
+    wear_scale: Positive | None = None
 
 
 @checked(frozen=True, config=_STRICT)
@@ -219,6 +252,22 @@ def _misfits(values: Values) -> Iterator[str]:
         if not np.all(np.isfinite(law)) or law.min() < 0.0:
             worst = g[np.argmin(np.where(np.isfinite(law), law, -np.inf))]
             yield f"{name} is negative or not finite at g = {worst:g}; it must hold from 0 to 1"
+    yield from _pulse_misfits(values)
+
+
+def _pulse_misfits(values: Values) -> Iterator[str]:
+    absent = [name for name in PULSE_ENTRIES if getattr(values, name) is None]
+    if absent and len(absent) < len(PULSE_ENTRIES):
+        yield f"{', '.join(absent)} missing; a pulse model needs {', '.join(PULSE_ENTRIES)}"
+    if absent or values.set_pulse is None or values.set_g_min is None or values.set_g_max is None:
+        return
+    if not values.set_g_min < values.set_g_max:
+        yield f"set_g_min < set_g_max is needed; got {values.set_g_min:g}, {values.set_g_max:g} uS"
+    g = np.linspace(values.set_g_min, values.set_g_max, 101)
+    with np.errstate(all="ignore"):
+        laws = [values.set_pulse(g, np.full(101, pulse)) for pulse in (1.0, 1e9)]
+    if not np.all(np.isfinite(laws)) or min(std.min() for _, std in laws) < 0.0:
+        yield "set_pulse is not finite or its spread is negative between set_g_min and set_g_max"
 
 
 def _wrong_units(candidate: ParameterSet) -> Iterator[str]:
@@ -235,6 +284,8 @@ def _explain(error: ValidationError) -> str:
         return "it is no set; a set has name, title, source and entries"
     if str(first["loc"][0]) in _LAW_NAMES:
         return f"{first['loc'][0]} is not a law; a law is one of {_LAWS}"
+    if first["loc"][0] == "set_pulse":
+        return f"set_pulse is not a law; it is one of {_SET_PULSES}, all of them finite numbers"
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"{path} is missing; add it with value, unit and source"

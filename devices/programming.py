@@ -60,10 +60,15 @@ def drift_exponent(
     (`nu_event`) is new at each programming, both N(0, 1); times the projection factor of a liner.
     """
     g = g_target / values.g_max
-    share = values.nu_device_share
-    spread = np.sqrt(share) * nu_device + np.sqrt(1.0 - share) * nu_event
+    spread = device_and_event(values, nu_device, nu_event)
     nu = np.abs(values.nu_mean(g) + values.nu_std(g) * spread) * values.projection
     return np.asarray(nu, dtype=g_target.dtype)
+
+
+def device_and_event(values: Values, nu_device: FloatArray, nu_event: FloatArray) -> FloatArray:
+    """Deviation √ρ a + √(1-ρ) b of the exponent from its mean, in standard deviations."""
+    share = values.nu_device_share
+    return np.asarray(np.sqrt(share) * nu_device + np.sqrt(1.0 - share) * nu_event)
 
 
 def check_target(values: Values, g_target: FloatArray) -> None:

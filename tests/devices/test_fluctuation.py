@@ -138,3 +138,17 @@ def test_times_that_double_precision_cannot_tell_apart_are_refused():
     with pytest.raises(UsageError, match="too late for noise"):
         fluctuation(BAND, (3,), KEY, 1e14, 0.0)
     fluctuation(BAND, (3,), KEY, 1e12, 0.0)
+
+
+def test_devices_with_pulses_of_their_own_are_read_as_if_alone():
+    pulse_s = np.random.default_rng(0).choice([0.0, 3.0, 600.0, 699.9, 700.0, 900.0], (40, 5))
+    found = fluctuation(BAND, (40, 5), KEY, 700.0, pulse_s)
+    for one_s in np.unique(pulse_s):
+        alone = fluctuation(BAND, (40, 5), KEY, 700.0, float(one_s))
+        np.testing.assert_array_equal(found[pulse_s == one_s], alone[pulse_s == one_s])
+    assert np.unique(found).size > 50
+
+
+def test_an_array_of_pulses_of_another_shape_is_refused():
+    with pytest.raises(UsageError, match=r"one time or of shape \(3, 2\); got \(2, 3\)"):
+        fluctuation(BAND, (3, 2), KEY, 1.0, np.zeros((2, 3)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pcmsim.devices import load_parameter_set, parameter_set_names, placement_std
+from pcmsim.devices import load_parameter_set, parameter_set_names, placement_std, pulse_model
 from pcmsim.errors import UsageError
 
 
@@ -106,3 +106,52 @@ def test_a_set_of_ones_own_loads_from_its_path(tmp_path):
         load_parameter_set(own)
     with pytest.raises(UsageError, match="cannot be read"):
         load_parameter_set(tmp_path / "none.yaml")
+
+
+ACCUMULATION = load_parameter_set("pcm-gst-90nm").entries["set_pulse"].value
+MELT = load_parameter_set("pcm-gst-90nm").entries["melt_curve"].value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"set_pulse": {"mean_slop": 1.0}}, "set_pulse is not a law; it is one of {mean_slope"),
+        ({"set_pulse": {**ACCUMULATION, "memory_pulses": 0.0}}, "set_pulse is not a law"),
+        ({"set_pulse": {**ACCUMULATION, "std_slope": -1.0}}, "its spread is negative"),
+        ({"set_pulse": None}, "set_pulse missing; a pulse model needs"),
+        ({"set_g_min": 21.0}, "set_g_min < set_g_max is needed; got 21, 20 uS"),
+        ({"rejuvenation": 1.5}, "rejuvenation = 1.5"),
+        ({"wear_scale": 0.0}, "wear_scale = 0.0"),
+        ({"melt_curve": {**MELT, "width_ua": -1.0}}, "melt_curve.width_ua = -1.0"),
+        ({"melt_curve": {**MELT, "max_current_ua": 100.0}}, "min_current_ua must be below"),
+    ],
+)
+def test_a_pulse_model_that_is_not_allowed_is_refused_by_name(change, message):
+    with pytest.raises(UsageError, match=message.replace("{", "\\{")):
+        load_parameter_set("pcm-gst-90nm").with_values(**change)
+
+
+@pytest.mark.parametrize("name", parameter_set_names())
+def test_every_shipped_set_has_a_pulse_model_in_its_own_range(name):
+    values = load_parameter_set(name).values
+    model = pulse_model(values)
+    assert model.melt_curve.top > 1.0
+    assert 0.0 <= model.set_g_min < values.g_max
+
+
+def test_a_pulse_model_is_taken_in_its_own_units(tmp_path):
+    """Half the entries of a set with pulses, or a current in another unit, are refused."""
+    own = tmp_path / "mine.yaml"
+    shipped = load_parameter_set("pcm-gst-90nm")
+    entries = {
+        n: {"value": e.value, "unit": e.unit, "source": e.source}
+        for n, e in shipped.entries.items()
+    }
+    entries["melt_curve"]["unit"] = "mA"
+    own.write_text(yaml.safe_dump({"name": "m", "title": "t", "source": "s", "entries": entries}))
+    with pytest.raises(UsageError, match="melt_curve has the unit 'mA'"):
+        load_parameter_set(own)
+    del entries["melt_curve"]
+    own.write_text(yaml.safe_dump({"name": "m", "title": "t", "source": "s", "entries": entries}))
+    with pytest.raises(UsageError, match="melt_curve missing; a pulse model needs"):
+        load_parameter_set(own)
