@@ -1,4 +1,4 @@
-"""Configuration of a run: YAML in, checked and frozen models out.
+"""YAML in, checked and frozen sections out.
 
 Every refusal names the dotted path of the key, what was found and what is allowed.
 """
@@ -6,89 +6,31 @@ Every refusal names the dotted path of the key, what was found and what is allow
 import difflib
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from pcmsim.config.base import Section
+from pcmsim.config.hardware import Hardware
+from pcmsim.config.loop import Aware, Loop
+from pcmsim.config.software import Data, Network, Training
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=65_536)]
-Bits = Annotated[int, Field(ge=2, le=16)]
-
-
-class Section(BaseModel):
-    """What all sections share: no unknown keys, no silent conversions, no changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Data(Section):
-    """Which sequences; `pieces` limits how many chorales `bach` parses."""
-
-    name: Literal["jsb", "bach", "synthetic"]
-    pieces: Count | None = None
-
-
-class Network(Section):
-    """Layer sizes and the unit (Wozniak et al., doi:10.1038/s42256-020-0187-0)."""
-
-    unit: Literal["snu", "ssnu"]
-    inputs: Count = 88
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (150,)
-    outputs: Count = 88
-    recurrent: bool = False
-    decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
-    activation: Literal["identity", "relu", "leaky_relu"] = "identity"
-    threshold: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
-
-
-class Training(Section):
-    """Backpropagation through time with AdamW on the summed loss of a batch of sequences."""
-
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    weight_decay: NotNegative = 0.0
-    dropout: Fraction = 0.0
-    schedule: Literal["constant", "cosine"] = "constant"
-    gradient_clip: Positive | None = None
-
-
-class Hardware(Section):
-    """How weights are written onto devices and read; `device` is a parameter set or its file.
-
-    Converters have `input_bits` and `output_bits`, None being exact; outputs saturate at
-    `output_bound` times the largest weight of their column. `wire_ohm` is the resistance of a
-    wire segment [Ω].
-    """
-
-    device: str = "pcm-gst-90nm"
-    clip_std: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] | None = None
-    scale: Literal["matrix", "column"] = "matrix"
-    pairs: Annotated[int, Field(ge=1, le=256)] = 1
-    tile_rows: Count = 256
-    tile_columns: Count = 256
-    read_noise: Literal["correlated", "marginal", "none"] = "correlated"
-    input_bits: Bits | None = None
-    output_bits: Bits | None = None
-    output_bound: Positive = 10.0
-    wire_ohm: NotNegative = 0.0
-
 
 class Config(Section):
-    """A whole run."""
+    """A whole run; with a section `loop` it trains with the hardware in the loop."""
 
     seed: Annotated[int, Field(ge=0)] = 0
     data: Data
     network: Network
     training: Training
     hardware: Hardware = Hardware()
+    aware: Aware | None = None
+    loop: Loop | None = None
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
@@ -154,7 +96,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
 
 
 def _explain(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"]) or "the config"
+    path = _path(error["loc"]) or "the config"
     if error["type"] == "extra_forbidden":
         return f"{path} is not a known key; {_advice(error['loc'])}"
     if error["type"] == "missing":
@@ -169,16 +111,40 @@ def _explain(error: Any) -> str:
     return f"{path} = {value!r:.60}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
+def _path(location: tuple[Any, ...]) -> str:
+    """Dotted path of a location; tags of unions are no keys and are left out."""
+    tags = [i for i, part in enumerate(location) if i and location[i - 1] == "rule"]
+    return ".".join(str(part) for i, part in enumerate(location) if i not in tags)
+
+
 def _advice(location: tuple[Any, ...]) -> str:
-    section: type[BaseModel] = Config
+    """Names that could have been meant; a location alternates keys, list places and union tags."""
+    kinds: list[Any] = [Config]
+    prefix = ""
     for part in location[:-1]:
-        section = section.model_fields[part].annotation  # type: ignore[assignment]
-    known = list(section.model_fields)
+        fields = {k: v for kind in kinds for k, v in kind.model_fields.items()}
+        if part in fields:
+            kinds = list(_sections(fields[part]))
+            prefix += f"{part}."
+        elif isinstance(part, int):
+            prefix += f"{part}."
+        else:  # the tag of a union: the section with that name
+            kinds = [k for k in kinds if part in get_args(k.model_fields["name"].annotation)]
+    known = [name for kind in kinds for name in kind.model_fields]
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    prefix = "".join(f"{part}." for part in location[:-1])
     if close:
         return f"did you mean {prefix}{close[0]}?"
     return f"known here: {', '.join(prefix + name for name in known)}"
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """All sections that a field may hold, behind options, lists and unions."""
+    annotation = getattr(annotation, "annotation", annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    for part in get_args(annotation):
+        yield from _sections(part)
 
 
 def _is_number(text: str) -> bool:

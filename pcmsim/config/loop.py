@@ -1,0 +1,134 @@
+"""Training with the hardware in the loop: where it starts, its update rules and its phases."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Section
+from pcmsim.config.software import Training
+
+
+class Accumulate(Section):
+    """Mixed precision: changes add up in software, whole steps of `g_step` [µS] become pulses."""
+
+    name: Literal["accumulate"]
+    g_step: Positive = 0.75
+
+
+class Stochastic(Section):
+    """A single pulse with a probability in proportion to the change, certain at `g_scale` [µS]."""
+
+    name: Literal["stochastic"]
+    g_scale: Positive = 0.75
+
+
+class RoundRobin(Section):
+    """As `accumulate`, with the pairs of a weight (`hardware.pairs`) taking turns."""
+
+    name: Literal["round_robin"]
+    g_step: Positive = 0.75
+
+
+class Reprogram(Section):
+    """Weights whose accumulated change reaches `g_threshold` [µS] are programmed again.
+
+    A device that reads further than `g_stuck` [µS] from its target counts as stuck.
+    """
+
+    name: Literal["reprogram"]
+    g_threshold: Positive = 1.0
+    g_stuck: Positive = 6.0
+
+
+class Digital(Section):
+    """Devices are left alone; thresholds, biases and gains learn."""
+
+    name: Literal["digital"]
+
+
+Rule = Annotated[
+    Accumulate | Stochastic | RoundRobin | Reprogram | Digital, Field(discriminator="name")
+]
+
+
+class Refresh(Section):
+    """Pairs above `g_above` whose difference is below `g_difference` [µS] are written anew.
+
+    Looked for every `every` batches.
+    """
+
+    g_above: Positive = 9.0
+    g_difference: Positive = 2.25
+    every: Count = 50
+
+
+class Phase(Section):
+    """A stretch of training in the loop; before each epoch the chip is left alone for `wait_s` [s].
+
+    So the network meets its devices at several ages. `learning_rate` is that of the weights,
+    `digital_learning_rate` that of thresholds, biases and gains; both fall along half a cosine
+    within the phase.
+    """
+
+    rule: Rule
+    epochs: Annotated[int, Field(ge=0, le=65_536)]
+    wait_s: NotNegative = 0.0
+    learning_rate: Positive = 1e-3
+    digital_learning_rate: Positive = 1e-3
+
+
+class Aware(Section):
+    """Training in software on devices drawn anew for every batch: where the loop may start.
+
+    Every batch sees programming error, read noise and drift to an age between 1 s and `longest_s`,
+    log-uniform and compensated by one factor; `faults` is the share of the parameter set's faults
+    that is drawn too. Each column of a matrix is held within `clip_rms` of its root mean squares,
+    given for each matrix in turn, the last one for all that follow. `start` is the network trained
+    in software or new weights.
+    """
+
+    training: Training
+    start: Literal["scratch", "software"] = "scratch"
+    clip_rms: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] = (3.0, 2.0)
+    longest_s: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = 345600.0
+    faults: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+
+
+class Loop(Section):
+    """Training with the hardware in the loop, on each of `chips` independently drawn chips.
+
+    It starts from the network trained in software, or from the one of `aware` if there is that
+    section. The chip is programmed, then `corrections` times read back (the mean of
+    `correction_reads`), and pairs that are off by `g_correction` [µS] or more are written again.
+    Then come the `phases`.
+
+    `forward` is "multiply", every product measured on the arrays, or "readback", conductances read
+    every `readback_every` batches and products computed with them. `compensation` lists what is
+    evaluated at `times_s` after training; `calibration` is the number of training sequences that
+    "affine" compensation is fitted on. A checkpoint is written every `checkpoint_minutes`.
+    """
+
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, strict=False)]
+    chips: Annotated[int, Field(ge=1, le=1000)] = 4
+    batch_size: Count = 1
+    weight_decay: NotNegative = 0.0
+    dropout: Fraction = 0.0
+    corrections: Annotated[int, Field(ge=0, le=1000)] = 0
+    correction_reads: Annotated[int, Field(ge=1, le=1000)] = 1
+    g_correction: Positive = 0.5
+    g_stuck: Positive = 6.0
+    refresh: Refresh | None = None
+    forward: Literal["multiply", "readback"] = "multiply"
+    readback_every: Count = 1
+    compensation: Annotated[
+        tuple[Literal["none", "global", "column", "affine"], ...],
+        Field(min_length=1, strict=False),
+    ] = ("none", "global")
+    calibration: Count = 8
+    times_s: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (
+        0.0,
+        3600.0,
+        86400.0,
+        345600.0,
+    )
+    checkpoint_minutes: NotNegative = 5.0
