@@ -2,18 +2,24 @@
 
 from pcmsim.crossbar.chip import Chip
 from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, factors, readout
-from pcmsim.crossbar.mapping import check_weight
-from pcmsim.crossbar.storage import load_chip, save_chip
+from pcmsim.crossbar.mapping import check_weight, pair_targets, weight_scale
+from pcmsim.crossbar.storage import chip_bytes, load_chip, restore_chip, save_chip
+from pcmsim.crossbar.writing import Written
 
 __all__ = [
     "KINDS",
     "Chip",
     "Kind",
     "Readout",
+    "Written",
     "check_weight",
+    "chip_bytes",
     "compensated",
     "factors",
     "load_chip",
+    "pair_targets",
     "readout",
+    "restore_chip",
     "save_chip",
+    "weight_scale",
 ]

@@ -64,12 +64,12 @@ def weight_scale(weight: FloatArray, values: Values, hardware: Hardware) -> Floa
     return np.asarray(np.broadcast_to(largest / values.g_max, (1, weight.shape[1]))[0])
 
 
-def pair_targets(weight: FloatArray, scale: FloatArray, values: Values, pairs: int) -> FloatArray:
+def pair_targets(weight: FloatArray, scale: FloatArray, g_max: float, pairs: int) -> FloatArray:
     """Target conductances [µS], shape (2, pairs, rows, columns): G+ first, then G-.
 
     Weights beyond w_max are clipped to it.
     """
-    signed = np.clip(weight / scale, -values.g_max, values.g_max)
+    signed = np.clip(weight / scale, -g_max, g_max)
     both = np.stack([np.maximum(signed, 0.0), np.maximum(-signed, 0.0)])
     return np.repeat(both[:, None], pairs, axis=1)
 

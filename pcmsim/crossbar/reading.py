@@ -1,6 +1,6 @@
 """How reads see the devices of a tile: what persists between reads, and what is new in each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ import numpy as np
 from pcmsim.crossbar.mapping import FloatArray
 from pcmsim.devices import (
     ArrayState,
+    Follower,
     Modes,
     Values,
     age_s,
@@ -26,11 +27,17 @@ ReadNoise = Literal["correlated", "marginal", "none"]
 
 @dataclass(frozen=True)
 class Reading:
-    """Noise of the reads of one chip: the form `noise`, addressed by the chip's `seed`."""
+    """Noise of the reads of one chip: the form `noise`, addressed by the chip's `seed`.
+
+    With `often`, what is known of the slow noise at one time is kept for the next: reads a moment
+    apart then cost what has changed between them. The numbers are the same.
+    """
 
     values: Values
     noise: ReadNoise
     seed: int
+    often: bool = False
+    _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _band(self) -> Modes:
@@ -53,9 +60,23 @@ class Reading:
             rng = stream(self.seed, "marginal", name, tile, state.programmings, now_s.hex())
             age = age_s(self.values, now_s - state.programmed_at_s)
             return marginal_read(self.values, g, state.noise, age, rng)
-        pulse = pulse_s(self.values, state.programmed_at_s)
-        n = fluctuation(self._band, g.shape, key(self.seed, "noise", name, tile), now_s, pulse)
+        n = self._fluctuation(name, tile, state, now_s)
         return np.asarray(np.maximum(g * (1 + state.noise * n), 0), dtype=g.dtype)
+
+    def slow(self, name: str, tile: int, state: ArrayState, now_s: float) -> FloatArray | None:
+        """Relative slow fluctuation of each device, in units of its Q; None if there is none."""
+        return None if self.noise != "correlated" else self._fluctuation(name, tile, state, now_s)
+
+    def _fluctuation(self, name: str, tile: int, state: ArrayState, now_s: float) -> FloatArray:
+        pulse = pulse_s(self.values, state.programmed_at_s)
+        address = key(self.seed, "noise", name, tile)
+        if not self.often:
+            return fluctuation(self._band, state.shape, address, now_s, pulse)
+        follower = self._followers.get((name, tile))
+        if follower is None:
+            follower = Follower(self._band, state.shape, address)
+            self._followers[name, tile] = follower
+        return follower.at(now_s, pulse)
 
     def fresh_std(self, state: ArrayState, g: FloatArray) -> FloatArray | None:
         """Standard deviation [µS] of what is new in each read of `g` [µS]; None if nothing is."""

@@ -21,24 +21,24 @@ WEIGHT = np.random.default_rng(0).normal(0.0, 0.4, (30, 20))
 def test_pairs_give_the_weights_back(scale, pairs):
     hardware = Hardware(scale=scale, pairs=pairs)
     s = weight_scale(WEIGHT, VALUES, hardware)
-    g = pair_targets(WEIGHT, s, VALUES, pairs)
+    g = pair_targets(WEIGHT, s, VALUES.g_max, pairs)
     assert g.shape == (2, pairs, 30, 20)
     assert g.min() >= 0.0
     np.testing.assert_allclose(pair_difference(g) * s, WEIGHT, rtol=1e-12)
 
 
 def test_one_side_of_each_pair_stays_in_reset():
-    g = pair_targets(WEIGHT, weight_scale(WEIGHT, VALUES, Hardware()), VALUES, 1)
+    g = pair_targets(WEIGHT, weight_scale(WEIGHT, VALUES, Hardware()), VALUES.g_max, 1)
     assert np.all(np.minimum(g[0], g[1]) == 0.0)
     assert np.all((g[0, 0] > 0) == (WEIGHT > 0))
 
 
 def test_the_largest_weight_meets_g_max():
-    whole = pair_targets(WEIGHT, weight_scale(WEIGHT, VALUES, Hardware()), VALUES, 1)
+    whole = pair_targets(WEIGHT, weight_scale(WEIGHT, VALUES, Hardware()), VALUES.g_max, 1)
     assert whole.max() == pytest.approx(25.0)
     assert np.sum(np.isclose(whole, 25.0)) == 1
     columns = weight_scale(WEIGHT, VALUES, Hardware(scale="column"))
-    by_column = pair_targets(WEIGHT, columns, VALUES, 1)
+    by_column = pair_targets(WEIGHT, columns, VALUES.g_max, 1)
     np.testing.assert_allclose(by_column.max(axis=(0, 1, 2)), 25.0)
 
 
@@ -46,7 +46,7 @@ def test_clipping_is_at_root_mean_squares_of_the_weights():
     s = weight_scale(WEIGHT, VALUES, Hardware(clip_std=2.0))
     rms = np.sqrt(np.mean(WEIGHT**2))
     np.testing.assert_allclose(s * 25.0, 2.0 * rms)
-    g = pair_targets(WEIGHT, s, VALUES, 1)
+    g = pair_targets(WEIGHT, s, VALUES.g_max, 1)
     np.testing.assert_allclose(pair_difference(g) * s, np.clip(WEIGHT, -2 * rms, 2 * rms))
     wide = weight_scale(WEIGHT, VALUES, Hardware(clip_std=50.0))
     np.testing.assert_allclose(wide * 25.0, np.abs(WEIGHT).max())
@@ -56,7 +56,7 @@ def test_clipping_is_at_root_mean_squares_of_the_weights():
 def test_a_column_far_from_zero_is_not_clipped_to_its_spread(weight):
     """Its root mean square is its size, whatever its standard deviation about the mean."""
     s = weight_scale(weight, VALUES, Hardware(scale="column", clip_std=2.0))
-    g = pair_targets(weight, s, VALUES, 1)
+    g = pair_targets(weight, s, VALUES.g_max, 1)
     np.testing.assert_allclose(pair_difference(g) * s, weight, rtol=1e-12)
 
 
@@ -65,7 +65,7 @@ def test_a_column_of_zeros_stays_zero():
     weight[:, 4] = 0.0
     s = weight_scale(weight, VALUES, Hardware(scale="column"))
     assert np.all(np.isfinite(s))
-    assert np.all(pair_targets(weight, s, VALUES, 1)[:, :, :, 4] == 0.0)
+    assert np.all(pair_targets(weight, s, VALUES.g_max, 1)[:, :, :, 4] == 0.0)
 
 
 def test_a_variance_of_independent_devices_is_that_of_their_mean_difference():
