@@ -1,24 +1,65 @@
-"""Training and evaluation of spiking networks, in software and against a crossbar.
+"""Training and evaluation of spiking networks, in software and with a crossbar in the loop.
 
-`fit` trains, `evaluate` measures a network whose products come from software or, through
-`multiply`, from a chip; a run that was stopped goes on from its checkpoint, bit for bit.
+`fit` trains in software, `evaluate` measures a network whose products come from software or,
+through `multiply`, from a chip. With the hardware in the loop, `open_arrays` gives the crossbars of
+a chip, simulated or real, `LoopNetwork` puts a network onto them, and `train_in_loop` trains it
+there. Runs that were stopped go on from their checkpoint, bit for bit.
 """
 
+from pcmsim.loop.autosave import Autosave
+from pcmsim.loop.aware import Disturbance
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, load_checkpoint
+from pcmsim.loop.crossbar import Crossbar, Restorable, Timekeeper, Worn
+from pcmsim.loop.driver import find_driver, guarded, open_arrays
 from pcmsim.loop.evaluation import Evaluation, evaluate
+from pcmsim.loop.guarded import Guarded, HardwareError
+from pcmsim.loop.in_loop import LoopReport, LoopRun, begin, train_in_loop
+from pcmsim.loop.linear import HardwareLinear, measured_product
+from pcmsim.loop.loop_checkpoint import restore_training, save_training
+from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.measured import measured, program_network
+from pcmsim.loop.mock import MockCrossbar
+from pcmsim.loop.simulated import SimulatedArrays, SimulatedCrossbar
+from pcmsim.loop.stages import Measured, follow
 from pcmsim.loop.threads import one_thread
 from pcmsim.loop.trainer import Fit, fit
+from pcmsim.loop.weights import WeightArray
 
 __all__ = [
+    "Autosave",
     "Checkpoint",
+    "Crossbar",
+    "Disturbance",
     "EpochReport",
     "Evaluation",
     "Fit",
+    "Guarded",
+    "HardwareError",
+    "HardwareLinear",
+    "LoopNetwork",
+    "LoopReport",
+    "LoopRun",
+    "Measured",
+    "MockCrossbar",
+    "Restorable",
+    "SimulatedArrays",
+    "SimulatedCrossbar",
+    "Timekeeper",
+    "WeightArray",
+    "Worn",
+    "begin",
     "evaluate",
+    "find_driver",
     "fit",
+    "follow",
+    "guarded",
     "load_checkpoint",
     "measured",
+    "measured_product",
     "one_thread",
+    "open_arrays",
     "program_network",
+    "restore_training",
+    "save_training",
+    "train_in_loop",
 ]

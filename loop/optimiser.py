@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pcmsim.config import Training
 from pcmsim.networks import SpikingNetwork
@@ -39,7 +39,7 @@ def set_learning_rate(optimiser: torch.optim.AdamW, value: float) -> None:
         group["lr"] = value
 
 
-def moments(network: SpikingNetwork, optimiser: torch.optim.AdamW) -> dict[str, Tensor]:
+def moments(network: nn.Module, optimiser: torch.optim.AdamW) -> dict[str, Tensor]:
     """State of the optimiser as tensors named `parameter/moment`, copied."""
     return {
         f"{name}/{moment}": value.clone()
@@ -49,7 +49,7 @@ def moments(network: SpikingNetwork, optimiser: torch.optim.AdamW) -> dict[str, 
 
 
 def restore_moments(
-    network: SpikingNetwork, optimiser: torch.optim.AdamW, values: dict[str, Tensor]
+    network: nn.Module, optimiser: torch.optim.AdamW, values: dict[str, Tensor]
 ) -> None:
     """Put back what `moments` returned."""
     for name, parameter in network.named_parameters():

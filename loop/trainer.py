@@ -7,6 +7,7 @@ Why no generator is carried from epoch to epoch: shuffle and dropout of epoch e 
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from pcmsim.config import Training
 from pcmsim.datasets import Batch, Dataset, Split, batches
 from pcmsim.errors import PcmsimError
+from pcmsim.loop.aware import Disturbance
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, save_checkpoint
 from pcmsim.loop.dropout import dropout
 from pcmsim.loop.evaluation import evaluate
@@ -49,13 +51,15 @@ def fit(
     folder: Path | None = None,
     start: Checkpoint | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    disturbance: Disturbance | None = None,
 ) -> Fit:
     """Train `network` and leave it with the weights that were best on the validation split.
 
     A step of AdamW follows the gradient of the loss summed over notes, steps and the sequences
     of a batch. After each epoch `on_epoch` is called and then, if there is a `folder`, the
     checkpoint in it replaced; `start` goes on from a checkpoint and leads, on the same machine,
-    to the same bits as an unbroken run.
+    to the same bits as an unbroken run. With a `disturbance` every batch sees the weights as
+    devices show them.
 
     Raises `PcmsimError` if the loss is no longer finite, `DataError` if the disk refuses.
     """
@@ -67,7 +71,7 @@ def fit(
         network.load_state_dict(start.weights)
         restore_moments(network, optimiser, start.moments)
     for epoch in range(len(history) + 1, training.epochs + 1):
-        history.append(_epoch(network, optimiser, dataset, training, seed, epoch))
+        history.append(_epoch(network, optimiser, dataset, training, seed, epoch, disturbance))
         if _best(history) is history[-1]:
             best = _weights(network)
         if on_epoch is not None:
@@ -87,11 +91,12 @@ def _epoch(
     training: Training,
     seed: int,
     epoch: int,
+    disturbance: Disturbance | None,
 ) -> EpochReport:
     began_s = time.perf_counter()
     rate = learning_rate(training, epoch)
     set_learning_rate(optimiser, rate)
-    train_nll = _descend(network, optimiser, dataset.train, training, seed, epoch)
+    train_nll = _descend(network, optimiser, dataset.train, training, seed, epoch, disturbance)
     _check(train_nll, "training", epoch, training)
     _check_parameters(network, epoch)
     valid = evaluate(network, dataset.valid)
@@ -107,17 +112,22 @@ def _descend(
     training: Training,
     seed: int,
     epoch: int,
+    disturbance: Disturbance | None,
 ) -> float:
     generator = torch.Generator().manual_seed(key(seed, "dropout", epoch))
     drop = dropout(training.dropout, generator)
     total, steps = 0.0, 0
-    for batch in batches(split, training.batch_size, stream(seed, "shuffle", epoch)):
-        loss = _loss(network, batch, drop)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+    shuffled = batches(split, training.batch_size, stream(seed, "shuffle", epoch))
+    for number, batch in enumerate(shuffled):
+        with disturbance.drawn(network, epoch, number) if disturbance else nullcontext():
+            loss = _loss(network, batch, drop)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
         if training.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
         optimiser.step()
+        if disturbance is not None:
+            disturbance.hold(network)
         total += loss.item()
         steps += int(batch.mask.sum())
         if not math.isfinite(total):

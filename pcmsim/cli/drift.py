@@ -64,11 +64,12 @@ def show(results: dict[str, Any]) -> None:
     for t_s in dict.fromkeys((*LANDMARKS_S, last_s)):
         cells = [c for c in results["drift"] if c["t_s"] == t_s]
         if cells:
-            table.add_row(format_duration(t_s), *map(_cell, cells))
+            table.add_row(format_duration(t_s), *map(cell_text, cells))
     console.out.print(table)
     console.out.print(f"{results['devices']:,} devices of {results['device_set']} per chip")
 
 
-def _cell(cell: dict[str, Any]) -> str:
+def cell_text(cell: dict[str, Any]) -> str:
+    """Mean and, of more than one chip, standard deviation."""
     spread = "" if cell["std"] is None else f" ± {cell['std']:.4f}"
     return f"{cell['mean']:.4f}{spread}"

@@ -1,14 +1,17 @@
 """`pcmsim train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from pcmsim import jobs
 from pcmsim.cli import console
+from pcmsim.cli.drift import cell_text
 from pcmsim.config import load_config
-from pcmsim.loop import EpochReport
+from pcmsim.loop import EpochReport, LoopReport
+from pcmsim.units import format_duration
 
 
 def train(
@@ -32,21 +35,56 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a network in software and write a run folder with weights, log, results and report."""
+    """Train a network and write a run folder with weights, log, results and report.
+
+    In software; with a section `loop` in the configuration then with chips in the loop.
+    """
     loaded = load_config(config, tuple(settings or ()))
     folder = out or Path("runs") / f"{config.stem}-seed{loaded.seed}"
     with console.progress() as display:
         loading, training = console.Bar(display, "chorales"), console.Bar(display, "training")
+        aware, in_loop = console.Bar(display, "noise-aware"), console.Bar(display, "in the loop")
 
         def on_epoch(epoch: EpochReport) -> None:
-            note = f"validation {epoch.valid_nll:.3f} nat/step"
-            training(epoch.epoch, loaded.training.epochs, note)
+            training(epoch.epoch, loaded.training.epochs, _note(epoch.valid_nll))
 
-        results = jobs.train(loaded, folder, data, resume, on_epoch, loading)
+        def on_aware(epoch: EpochReport) -> None:
+            total = loaded.aware.training.epochs if loaded.aware else epoch.epoch
+            aware(epoch.epoch, total, _note(epoch.valid_nll))
+
+        def on_loop(chip: int, epoch: LoopReport) -> None:
+            phases = loaded.loop.phases if loaded.loop else ()
+            before = sum(phase.epochs for phase in phases[: max(epoch.phase - 1, 0)])
+            total = sum(phase.epochs for phase in phases)
+            note = f"chip {chip}: {_note(epoch.valid_nll)}"
+            in_loop(before + epoch.epoch, total, note)
+
+        hooks = (on_epoch, loading, on_aware, on_loop)
+        results = jobs.train(loaded, folder, data, resume, *hooks)
     page = jobs.report(folder)
     console.out.print(
         f"{results['task']} {results['network']} {results['unit']}: test "
         f"{results['software_metric']:.4f} nat/step ({results['software_metric_per_sequence']:.4f} "
         f"per chorale), epoch {results['best_epoch']} chosen on validation"
     )
+    if "stages" in results:
+        _show_stages(results)
     console.out.print(f"run: {folder}\nreport: {page}")
+
+
+def _note(valid_nll: float) -> str:
+    return f"validation {valid_nll:.3f} nat/step"
+
+
+def _show_stages(results: dict[str, Any]) -> None:
+    """Print the metric on chips: a row for each stage and compensation, a column for each time."""
+    cells = results["stages"]
+    times_s = list(dict.fromkeys(cell["t_s"] for cell in cells))
+    names = ["right after" if t_s == 0.0 else format_duration(t_s) for t_s in times_s]
+    chips = len(results["chips"])
+    table = Table("stage", "compensation", *names, title=f"NLL [nat/step], mean ± std of {chips}")
+    for stage, kind in dict.fromkeys((cell["stage"], cell["compensation"]) for cell in cells):
+        row = [c for c in cells if (c["stage"], c["compensation"]) == (stage, kind)]
+        table.add_row(stage.replace("_", " "), kind, *map(cell_text, row))
+    console.out.print(table)
+    console.out.print(f"{results['devices']:,} devices of {results['device_set']} per chip")

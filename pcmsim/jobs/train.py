@@ -1,4 +1,4 @@
-"""Train a network in software: one run folder with a log, a network and its test result."""
+"""Train a network, in software and then, if wanted, with chips in the loop: one run folder."""
 
 import contextlib
 import math
@@ -11,18 +11,27 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from pcmsim import runlog
-from pcmsim.config import Config
+from pcmsim.config import Config, Network, Training
 from pcmsim.datasets import Dataset, load
 from pcmsim.datasets.roll import KEYS
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
-from pcmsim.jobs import folder
-from pcmsim.loop import Checkpoint, EpochReport, Fit, evaluate, fit, load_checkpoint
+from pcmsim.jobs import folder, in_loop
+from pcmsim.loop import (
+    Checkpoint,
+    Disturbance,
+    EpochReport,
+    Fit,
+    evaluate,
+    fit,
+    load_checkpoint,
+)
 from pcmsim.networks import SpikingNetwork, save_network
 from pcmsim.rng import key
 
 KIND = "train"
 LOG = "log.h5"
+AWARE = "aware"
 TENSORBOARD = "tensorboard"
 UNITS = {
     "epoch": "1",
@@ -43,6 +52,8 @@ def train(
     resume: bool = False,
     on_epoch: OnEpoch | None = None,
     on_load: Callable[[int, int], None] | None = None,
+    on_aware: OnEpoch | None = None,
+    on_loop: in_loop.OnLoopEpoch | None = None,
 ) -> dict[str, Any]:
     """Train what `config` describes into the folder `out` and return its results.
 
@@ -55,12 +66,16 @@ def train(
     TensorBoard, `checkpoint.safetensors`, the best network on the validation split
     (`weights.safetensors` and `network.yaml`) and, last, `results.json`.
 
+    With a section `loop` the network then trains on chips (`pcmsim.jobs.in_loop`), from the network
+    of the section `aware` if there is one, which is kept in the folder `aware`; each chip has a
+    folder of its own. `on_aware` and `on_loop(chip, epoch)` are called after epochs of these.
+
     Raises `UsageError` for a configuration or folder that cannot be used, before any work;
     `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
-    no longer finite.
+    no longer finite; `HardwareError` for a chip that fails.
     """
     _check_sizes(config)
-    load_parameter_set(config.hardware.device)
+    in_loop.check(config)
     out = Path(out)
     if not resume:
         folder.check_new(out)
@@ -73,20 +88,61 @@ def train(
         folder.create(out, KIND, config, dataset.source)
     else:
         folder.check_same_data(out, dataset.source)
-    return _run(config, dataset, out, on_epoch)
+    network, found = _train(config, dataset, out, on_epoch, SpikingNetwork(*_new(config)))
+    results = _results(config, dataset, network, found)
+    if config.loop is not None:
+        start = network
+        if config.aware is not None:
+            start, aware = _train_aware(config, dataset, out / AWARE, on_aware, network)
+            results["aware_metric"] = evaluate(start, dataset.test).per_step
+            results["aware_seconds"] = math.fsum(report.seconds for report in aware.history)
+        task = in_loop.Task(config, config.loop, network, start, dataset)
+        results |= in_loop.train_on_chips(task, out, on_loop)
+    folder.write_json(out / folder.RESULTS, results)
+    return results
 
 
-def _run(config: Config, dataset: Dataset, out: Path, on_epoch: OnEpoch | None) -> dict[str, Any]:
-    generator = torch.Generator().manual_seed(key(config.seed, "network"))
-    network = SpikingNetwork(config.network, generator)
+def _new(config: Config) -> tuple[Network, torch.Generator]:
+    return config.network, torch.Generator().manual_seed(key(config.seed, "network"))
+
+
+def _train(
+    config: Config,
+    dataset: Dataset,
+    out: Path,
+    on_epoch: OnEpoch | None,
+    network: SpikingNetwork,
+    training: Training | None = None,
+    disturbance: Disturbance | None = None,
+) -> tuple[SpikingNetwork, Fit]:
+    """Train `network`, or go on from what is in `out`, and save it there."""
     start = load_checkpoint(out)
     _rewind(out / LOG, start)
     with _report(out, start, on_epoch) as report:
-        found = fit(network, dataset, config.training, config.seed, out, start, report)
+        settings = (training or config.training, config.seed, out, start, report, disturbance)
+        found = fit(network, dataset, *settings)
     save_network(network, out)
-    results = _results(config, dataset, network, found)
-    folder.write_json(out / folder.RESULTS, results)
-    return results
+    return network, found
+
+
+def _train_aware(
+    config: Config,
+    dataset: Dataset,
+    out: Path,
+    on_epoch: OnEpoch | None,
+    software: SpikingNetwork,
+) -> tuple[SpikingNetwork, Fit]:
+    """Train on devices drawn anew for every batch, from new weights or those of `software`."""
+    aware = config.aware
+    if aware is None:
+        raise UsageError("this configuration has no section aware")
+    values = load_parameter_set(config.hardware.device).values
+    disturbance = Disturbance(values, aware, config.seed)
+    network = SpikingNetwork(*_new(config))
+    if aware.start == "software":
+        network.load_state_dict(software.state_dict())
+        disturbance.hold(network)
+    return _train(config, dataset, out, on_epoch, network, aware.training, disturbance)
 
 
 def _check_sizes(config: Config) -> None:

@@ -1,0 +1,43 @@
+"""Checkpoints of a run in the loop: every few minutes, and whenever it ends."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pcmsim.errors import PcmsimError
+from pcmsim.loop.crossbar import Crossbar
+from pcmsim.loop.in_loop import LoopRun
+from pcmsim.loop.loop_checkpoint import save_training
+
+
+class Autosave:
+    """Saves a run to `folder` when `minutes` have passed since it was last saved.
+
+    Minutes are those of the wall clock: what is at stake is the user's time, not the chip's.
+    """
+
+    def __init__(self, arrays: Mapping[str, Crossbar], folder: Path, minutes: float) -> None:
+        self._arrays, self._folder, self._interval_s = arrays, folder, 60.0 * minutes
+        self._saved_s = time.monotonic()
+
+    def __call__(self, run: LoopRun) -> None:
+        """Save if it is time."""
+        if time.monotonic() - self._saved_s >= self._interval_s:
+            self.save(run)
+
+    def save(self, run: LoopRun) -> None:
+        """Save now."""
+        save_training(run, self._arrays, self._folder)
+        self._saved_s = time.monotonic()
+
+    @contextmanager
+    def guarding(self, run: LoopRun) -> Iterator[None]:
+        """Save when the block ends, also when hardware fails in it: as it stands then."""
+        try:
+            yield
+        except PcmsimError:
+            if run.history:
+                self.save(run)
+            raise
+        self.save(run)

@@ -1,0 +1,73 @@
+"""How a network on its arrays does as time goes by, with each kind of compensation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pcmsim.datasets import Split, pad
+from pcmsim.loop.crossbar import Crossbar, FloatArray
+from pcmsim.loop.evaluation import evaluate
+from pcmsim.loop.loop_network import LoopNetwork
+from pcmsim.loop.recalibration import Compensation, correction, reference
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metric [nat/step] with one compensation at `t_s` [s] after the stage began."""
+
+    compensation: str
+    t_s: float
+    per_step: float
+    per_sequence: float
+
+
+def follow(
+    model: LoopNetwork,
+    test: Split,
+    calibration: Split,
+    kinds: Sequence[Compensation],
+    times_s: Sequence[float],
+    on_time: Callable[[], None] | None = None,
+) -> list[Measured]:
+    """Wait until each of `times_s`, counted from now, and measure `test` with each of `kinds`.
+
+    The reference of all compensations is taken now, with the sequences of `calibration` for the
+    affine one. The clock of the arrays runs along; `model` keeps the correction it came with.
+    """
+    crossbars: dict[str, Crossbar] = {n: a.crossbar for n, a in model.arrays.items()}
+    clock = next(iter(crossbars.values())).clock
+    began_s, before = clock.now_s, model.correction
+    known = reference(crossbars, _inputs(model, calibration) if "affine" in kinds else {})
+    scales = {
+        name: array.scale * model.gain(name).detach().numpy()
+        for name, array in model.arrays.items()
+    }
+    found = []
+    for t_s in times_s:
+        clock.wait(max(began_s + t_s - clock.now_s, 0.0))
+        for kind in kinds:
+            model.correction = correction(crossbars, kind, known, scales)
+            test_result = evaluate(model.network, test, model.multiply)
+            found.append(Measured(kind, t_s, test_result.per_step, test_result.per_sequence))
+        if on_time is not None:
+            on_time()
+    model.correction = before
+    return found
+
+
+def _inputs(model: LoopNetwork, calibration: Split) -> dict[str, FloatArray]:
+    """Inputs that each matrix receives while the calibration sequences are played, padding left."""
+    batch = pad(calibration.rolls)
+    seen: dict[str, FloatArray] = {}
+
+    def multiply(name: str, rows: Tensor) -> Tensor:
+        real = torch.from_numpy(batch.mask)
+        seen[name] = np.ascontiguousarray(rows.detach()[real].numpy())
+        return model.multiply(name, rows)
+
+    with torch.no_grad():
+        model.network(torch.from_numpy(batch.inputs), multiply)
+    return seen

@@ -1,0 +1,226 @@
+"""Train on chips with the hardware in the loop, after training in software, and watch them age."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pcmsim import runlog
+from pcmsim.config import Config, Hardware, Loop
+from pcmsim.datasets import Dataset, Split
+from pcmsim.devices import load_parameter_set
+from pcmsim.errors import DataError, UsageError
+from pcmsim.jobs import folder
+from pcmsim.loop import (
+    Autosave,
+    Crossbar,
+    LoopNetwork,
+    LoopReport,
+    Measured,
+    WeightArray,
+    Worn,
+    begin,
+    find_driver,
+    follow,
+    guarded,
+    open_arrays,
+    restore_training,
+    train_in_loop,
+)
+from pcmsim.networks import SpikingNetwork
+from pcmsim.rng import key
+
+KIND = "loop"
+PULSED = ("accumulate", "stochastic", "round_robin")
+LOG = "log.h5"
+UNITS = {
+    "phase": "1",
+    "epoch": "1",
+    "train_nll": "nat/step",
+    "valid_nll": "nat/step",
+    "activity": "1",
+    "programmed": "1",
+    "set_pulses": "1",
+    "resets": "1",
+    "chip_s": "s",
+    "seconds": "s",
+}
+OnLoopEpoch = Callable[[int, LoopReport], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every chip is asked: the software network, the one to start from, data and settings."""
+
+    config: Config
+    loop: Loop
+    software: SpikingNetwork
+    start: SpikingNetwork
+    dataset: Dataset
+
+    @property
+    def hardware(self) -> Hardware:
+        """How the network of the loop is mapped: what was held within bounds is not clipped."""
+        if self.config.aware is None:
+            return self.config.hardware
+        return self.config.hardware.model_copy(update={"clip_std": None})
+
+    @property
+    def calibration(self) -> Split:
+        """The training sequences that affine compensation is fitted on."""
+        train = self.dataset.train
+        return Split(train.name, train.rolls[: self.loop.calibration])
+
+
+def check(config: Config) -> None:
+    """Refuse what the hardware section cannot do, before any work. Raises `UsageError`."""
+    values = load_parameter_set(config.hardware.device).values
+    loop, driver = config.loop, config.hardware.driver
+    if loop is None:
+        if config.aware is not None:
+            raise UsageError("the section aware is where a loop starts; add the section loop")
+        return
+    if driver is not None:
+        find_driver(driver)
+    elif any(phase.rule.name in PULSED for phase in loop.phases) and values.set_pulse is None:
+        raise UsageError(
+            f"hardware.device = {config.hardware.device}: this parameter set has no SET pulses; "
+            f"choose another set or a rule that sends none (reprogram, digital)"
+        )
+    if list(loop.times_s) != sorted(set(loop.times_s)):
+        raise UsageError(f"loop.times_s = {list(loop.times_s)}: times must increase")
+
+
+def train_on_chips(task: Task, out: Path, on_epoch: OnLoopEpoch | None = None) -> dict[str, Any]:
+    """Train on each chip in turn and return what `results.json` says of them.
+
+    Each chip has a folder `chip0`, `chip1` ... with its checkpoint, its log (one row per epoch)
+    and, once it is done, its results; a chip that is done is not begun again.
+    """
+    found = [_chip(task, index, out / f"chip{index}", on_epoch) for index in range(task.loop.chips)]
+    return {
+        "stages": _stages(found),
+        "devices": found[0]["devices"],
+        "device_set": task.config.hardware.device,
+        "chips": [{k: v for k, v in chip.items() if k != "measured"} for chip in found],
+    }
+
+
+def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> dict[str, Any]:
+    """Everything about one chip; read from its folder if it is done."""
+    if (out / folder.RESULTS).exists():
+        return folder.read_results(out, KIND)
+    seed = key(task.config.seed, "chip", index)
+    arrays = _open(task, seed)
+    transfer = _mapped(deepcopy(task.software), arrays, task.config.hardware)
+    for name, array in transfer.arrays.items():
+        array.write(transfer.weights[name].detach().numpy())
+    measured = {"transfer": _follow(task, transfer)}
+    # The same chip from its making; of a real one there is no second, and it goes on.
+    if task.config.hardware.driver is None:
+        arrays = _open(task, seed)
+    model = _mapped(deepcopy(task.start), arrays, task.hardware)
+
+    def report(epoch: LoopReport) -> None:
+        if on_epoch is not None:
+            on_epoch(index, epoch)
+
+    history = _train(task, model, arrays, seed, out, report)
+    measured["in_loop"] = _follow(task, model)
+    results = {
+        "kind": KIND,
+        "format": folder.FORMAT,
+        "chip": index,
+        "devices": sum(int(np.prod(array.shape)) for array in arrays.values()),
+        "epochs": sum(row.epoch > 0 for row in history),
+        "seconds": sum(row.seconds for row in history),
+        "chip_s": history[-1].chip_s,
+        "wear": {name: dict(a.wear()) for name, a in arrays.items() if isinstance(a, Worn)},
+        "measured": {stage: [asdict(m) for m in rows] for stage, rows in measured.items()},
+    }
+    folder.write_json(out / folder.RESULTS, results)
+    return results
+
+
+def _open(task: Task, seed: int) -> Mapping[str, Crossbar]:
+    shapes = {name: (len(w), w.shape[1]) for name, w in task.start.matrices().items()}
+    return open_arrays(shapes, task.config.hardware, seed)
+
+
+def _mapped(
+    network: SpikingNetwork, arrays: Mapping[str, Crossbar], hardware: Hardware
+) -> LoopNetwork:
+    """`network` on the arrays, scaled but not written."""
+    values = load_parameter_set(hardware.device).values
+    checked = guarded(arrays, hardware)
+    return LoopNetwork(
+        network,
+        {
+            name: WeightArray.fitted(checked[name], weight.detach().numpy(), values, hardware)
+            for name, weight in network.matrices().items()
+        },
+    )
+
+
+def _train(
+    task: Task,
+    model: LoopNetwork,
+    arrays: Mapping[str, Crossbar],
+    seed: int,
+    out: Path,
+    on_epoch: Callable[[LoopReport], None],
+) -> Sequence[LoopReport]:
+    """Train from the checkpoint in `out`, or from the beginning; the history of all epochs."""
+    run = begin(model, task.loop)
+    restore_training(run, arrays, out)
+    _rewind(out / LOG, len(run.history))
+
+    def report(epoch: LoopReport) -> None:
+        runlog.append(out / LOG, asdict(epoch), UNITS)
+        on_epoch(epoch)
+
+    save = Autosave(arrays, out, task.loop.checkpoint_minutes)
+    with save.guarding(run):
+        train_in_loop(run, task.dataset, task.loop, seed, save, report)
+    return run.history
+
+
+def _rewind(log: Path, known: int) -> None:
+    """Drop the rows of epochs that were logged and then lost with the state after them."""
+    rows = len(runlog.read(log)["epoch"]) if log.exists() else 0
+    if rows < known:
+        raise DataError(
+            f"{log} has {rows} epochs and the checkpoint beside it {known}; restore both from one "
+            f"copy, or train again into a new folder"
+        )
+    if rows:
+        runlog.truncate(log, known)
+
+
+def _follow(task: Task, model: LoopNetwork) -> list[Measured]:
+    loop = task.loop
+    return follow(model, task.dataset.test, task.calibration, loop.compensation, loop.times_s)
+
+
+def _stages(chips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Statistics over chips for each stage, compensation and time. One chip has no spread."""
+    cells = []
+    for stage, rows in chips[0]["measured"].items():
+        for i, row in enumerate(rows):
+            same = [chip["measured"][stage][i] for chip in chips]
+            per_chip = [cell["per_step"] for cell in same]
+            cells.append(
+                {
+                    "stage": stage,
+                    "compensation": row["compensation"],
+                    "t_s": row["t_s"],
+                    "mean": float(np.mean(per_chip)),
+                    "std": float(np.std(per_chip, ddof=1)) if len(per_chip) > 1 else None,
+                    "per_chip": per_chip,
+                    "mean_per_sequence": float(np.mean([cell["per_sequence"] for cell in same])),
+                }
+            )
+    return cells
