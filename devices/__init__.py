@@ -27,6 +27,7 @@ from pcmsim.devices.pulses import apply_reset, apply_set, set_moments
 from pcmsim.devices.state import ArrayState, Kept
 from pcmsim.devices.verify import write_verify
 from pcmsim.devices.verify_settings import Outcome, Verify
+from pcmsim.devices.writing import some
 
 __all__ = [
     "ArrayState",
@@ -65,6 +66,7 @@ __all__ = [
     "reset_conductance",
     "set_moments",
     "slow_modes",
+    "some",
     "standard_normal",
     "stuck_set_conductance",
     "write_verify",

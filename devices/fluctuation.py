@@ -32,13 +32,15 @@ def fluctuation(
     key: int,
     now_s: float,
     pulse_s: float | FloatArray | None,
+    numbers: np.ndarray | None = None,
 ) -> FloatArray:
     """Relative fluctuation of each device at the clock time `now_s` [s], in units of Q.
 
     `key` names the array (see `pcmsim.rng.key`); device i of the flattened `shape` has its own
     history. The fluctuation counts from the programming pulse at `pulse_s` [s], one for all
-    devices or an array of the given shape; None gives the stationary process. Returns float32 of
-    the given shape. Raises `UsageError` for times so late that the instants of fast modes can no
+    devices or an array of the given shape; None gives the stationary process. `numbers` (int64)
+    picks devices out of a larger array, one for each of `shape`. Returns float32 of the given
+    shape. Raises `UsageError` for times so late that the instants of fast modes can no
     longer be told apart.
 
     >>> from pcmsim.devices.modes import modes
@@ -56,6 +58,7 @@ def fluctuation(
         intervals,
         fractions,
         last_pulses(shape, pulse_s),
+        np.empty(0, np.int64) if numbers is None else numbers,
         out.reshape(-1),
     )
     return out

@@ -94,9 +94,12 @@ def renewal_sum(
     intervals: FloatArray,
     fractions: FloatArray,
     since_s: FloatArray,
+    numbers: Any,
     out: FloatArray,
 ) -> None:  # pragma: no cover - compiled
     """Fill `out` with sum_k a_k(device), where a_k was set by the last event before now.
+
+    Devices are those of `numbers`, or in order from 0 where that is empty.
 
     Time is cut into intervals of 1/λ, and the events of an interval are drawn backwards from its
     end with exponential gaps; so an interval that is over needs only its last event. For mode k,
@@ -107,7 +110,7 @@ def renewal_sum(
     own = 1 if since_s.size > 1 else 0
     devices = np.empty(out.size, np.uint64)
     for i in range(out.size):
-        devices[i] = history(key, i)
+        devices[i] = history(key, numbers[i] if numbers.size else i)
     # Modes outside: all devices share the interval, and mostly take the same branches.
     for k in range(rates.size):
         rate, std = rates[k], np.float32(stds[k])

@@ -1,6 +1,6 @@
 """Changing some devices of an array and leaving the others as they are, bit for bit."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,24 @@ def selected(where: np.ndarray | None, shape: tuple[int, ...]) -> At:
         found = f"{np.asarray(where).dtype} of shape {np.shape(where)}"
         raise UsageError(f"where must be a boolean mask of shape {shape} or None; got {found}")
     return np.flatnonzero(where)
+
+
+def some(state: ArrayState, at: np.ndarray) -> ArrayState:
+    """The devices with the flat indices `at` as an array of their own, in one row.
+
+    >>> from pcmsim.devices import load_parameter_set, manufacture
+    >>> from pcmsim.rng import stream
+    >>> values = load_parameter_set("pcm-gst-90nm").values
+    >>> some(manufacture(values, (2, 3), stream(0, "make")), np.array([0, 5])).shape
+    (2,)
+    """
+    chosen: dict[str, Any] = {
+        field.name: take(value, at)
+        for field in fields(state)
+        if isinstance(value := getattr(state, field.name), np.ndarray)
+    }
+    kept = state.kept and Kept(take(state.kept.share, at), take(state.kept.age_s, at))
+    return replace(state, kept=kept, **chosen)
 
 
 def take(array: np.ndarray, at: At) -> np.ndarray:

@@ -18,7 +18,7 @@ class Timing(Section):
     multiply_s: NotNegative = 1e-6
     read_s: NotNegative = 1e-6
     pulse_s: NotNegative = 1e-6
-    program_s: NotNegative = 1e-4
+    program_s: NotNegative = 1e-5
 
 
 class Verify(Section):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pcmsim.crossbar.mapping import FloatArray
+from pcmsim.crossbar.pair_kernel import shown_pairs
 from pcmsim.devices import (
     ArrayState,
     Follower,
@@ -37,6 +38,7 @@ class Reading:
     noise: ReadNoise
     seed: int
     often: bool = False
+    _addresses: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -47,10 +49,18 @@ class Reading:
     def _fast(self) -> float:
         return fast_std(self.values)
 
-    def persistent(self, name: str, tile: int, state: ArrayState, now_s: float) -> FloatArray:
+    def persistent(
+        self,
+        name: str,
+        tile: int,
+        state: ArrayState,
+        now_s: float,
+        numbers: FloatArray | None = None,
+    ) -> FloatArray:
         """Conductances [µS] that all reads at the clock time `now_s` [s] share.
 
         Drift, with the slow fluctuations ("correlated") or one draw of all noise ("marginal").
+        With `numbers`, `state` is that of these devices of the tile alone.
         """
         g = conductance(self.values, state, now_s)
         if self.noise == "none":
@@ -60,23 +70,50 @@ class Reading:
             rng = stream(self.seed, "marginal", name, tile, state.programmings, now_s.hex())
             age = age_s(self.values, now_s - state.programmed_at_s)
             return marginal_read(self.values, g, state.noise, age, rng)
-        n = self._fluctuation(name, tile, state, now_s)
+        n = self._fluctuation(name, tile, state, now_s, numbers)
         return np.asarray(np.maximum(g * (1 + state.noise * n), 0), dtype=g.dtype)
 
     def slow(self, name: str, tile: int, state: ArrayState, now_s: float) -> FloatArray | None:
         """Relative slow fluctuation of each device, in units of its Q; None if there is none."""
         return None if self.noise != "correlated" else self._fluctuation(name, tile, state, now_s)
 
-    def _fluctuation(self, name: str, tile: int, state: ArrayState, now_s: float) -> FloatArray:
+    def _fluctuation(
+        self,
+        name: str,
+        tile: int,
+        state: ArrayState,
+        now_s: float,
+        numbers: FloatArray | None = None,
+    ) -> FloatArray:
         pulse = pulse_s(self.values, state.programmed_at_s)
-        address = key(self.seed, "noise", name, tile)
-        if not self.often:
-            return fluctuation(self._band, state.shape, address, now_s, pulse)
+        address = self._addresses.get((name, tile))
+        if address is None:
+            address = self._addresses[name, tile] = key(self.seed, "noise", name, tile)
+        if not self.often or numbers is not None:
+            return fluctuation(self._band, state.shape, address, now_s, pulse, numbers)
         follower = self._followers.get((name, tile))
         if follower is None:
             follower = Follower(self._band, state.shape, address)
             self._followers[name, tile] = follower
         return follower.at(now_s, pulse)
+
+    def pairs(
+        self, name: str, state: ArrayState, now_s: float, scale: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray, FloatArray | None]:
+        """Weights, their variance, conductances and their standard deviation, of single pairs.
+
+        The same as step by step from `persistent` and `fresh_std`, in one pass.
+        """
+        if self.noise != "correlated":
+            g = self.persistent(name, 0, state, now_s)
+            return (g[0, 0] - g[1, 0]) * scale, None, g, None
+        g = conductance(self.values, state, now_s)
+        n = self._fluctuation(name, 0, state, now_s)
+        std, weight = np.empty_like(g), np.empty(g.shape[2:], g.dtype)
+        variance, fast = np.empty_like(weight), g.dtype.type(self._fast)
+        arrays = (g[:, 0], state.noise[:, 0], n[:, 0], fast, scale, std[:, 0], weight, variance)
+        shown_pairs(*arrays)
+        return weight, variance, g, std
 
     def fresh_std(self, state: ArrayState, g: FloatArray) -> FloatArray | None:
         """Standard deviation [µS] of what is new in each read of `g` [µS]; None if nothing is."""

@@ -207,3 +207,37 @@ def test_what_a_chip_cannot_do_is_refused_and_changes_nothing(call, message):
         call(chip)
     np.testing.assert_array_equal(chip.multiply("w", X), untouched.multiply("w", X))
     assert list(chip.matrices) == ["w"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_chip_that_is_looked_at_often_shows_the_same_numbers(dtype):
+    """Its one pass and its memory against the plain way, through pulses and programming."""
+    chips = [Chip(Hardware(scale="column"), 1, dtype=dtype, often=often) for often in (True, False)]
+    rng = np.random.default_rng(5)
+    for chip in chips:
+        chip.program("w", W)
+    for step in range(6):
+        counts = rng.integers(-1, 3, (2, 1, *W.shape)) * (rng.random((2, 1, *W.shape)) < 0.1)
+        where = rng.random(counts.shape) < 0.02
+        seen = []
+        for chip in chips:
+            chip.clock.wait(10.0 ** (step - 3))
+            chip.pulse("w", counts)
+            few = chip.read("w", where)
+            chip.write("w", np.full(counts.shape, 5.0), where)
+            seen.append((few, chip.multiply("w", X), chip.read("w"), chip.weights("w")))
+        for a, b in zip(*seen, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+
+
+def test_a_read_of_a_few_devices_shows_what_a_read_of_all_shows_of_them():
+    """Without fresh noise, so that both show the same: 60 of 2,400 devices, after pulses."""
+    calm = load_parameter_set("pcm-gst-90nm").with_values(noise_rate_split=1.9e6)
+    chip = Chip(Hardware(), 1, parameter_set=calm)
+    chip.program("w", W)
+    chip.pulse("w", RNG.integers(0, 2, (2, 1, *W.shape)))
+    chip.clock.wait(1000.0)
+    where = RNG.random((2, 1, *W.shape)) < 0.025
+    few = chip.read("w", where)
+    np.testing.assert_allclose(few, chip.read("w")[where], rtol=1e-6)
+    assert few.shape == (where.sum(),)
