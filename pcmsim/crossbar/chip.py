@@ -1,7 +1,6 @@
 """A chip: arrays of devices under one clock, programmed with the weights of a network."""
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,44 +11,25 @@ from pcmsim.crossbar.converters import pulse_widths, sampled
 from pcmsim.crossbar.mapping import (
     FloatArray,
     check_weight,
-    pair_difference,
     pair_targets,
-    pair_variance,
     weight_scale,
 )
 from pcmsim.crossbar.matrix import Matrix
 from pcmsim.crossbar.product import noisy_product
 from pcmsim.crossbar.reading import Reading
-from pcmsim.crossbar.wires import wired
+from pcmsim.crossbar.sight import Seen, Sight
 from pcmsim.crossbar.writing import RESET, Writing, Written
 from pcmsim.devices import (
     ParameterSet,
     check_target,
     conductance,
     load_parameter_set,
-    some,
     standard_normal,
 )
 from pcmsim.errors import UsageError
 from pcmsim.rng import stream
 
 Method = Literal["statistical", "verify"]
-# A read of fewer than one device in so many does not look at the others.
-FEW = 20
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the chip shows at one time, until the clock or the devices change.
-
-    Weights with the variance of one read; conductances [µS] with its standard deviation.
-    """
-
-    stamp: tuple[float, int]
-    weight: FloatArray
-    variance: FloatArray | None
-    g: FloatArray
-    g_std: FloatArray | None
 
 
 class Chip:
@@ -86,7 +66,7 @@ class Chip:
         self.matrices: dict[str, Matrix] = {}
         self.reading = Reading(self.values, self.hardware.read_noise, seed, often)
         self._writing = Writing(self.parameter_set, self.hardware.verify, self.reading, seed)
-        self._seen: dict[str, _Seen] = {}
+        self._sight = Sight(self.hardware, self.reading, self.clock)
 
     @property
     def n_devices(self) -> int:
@@ -180,7 +160,7 @@ class Chip:
         matrix = self._matrix(name)
         if where is not None:
             self._check_shape(matrix, "where", where)
-        g, std = self._shown(name, matrix, where)
+        g, std = self._sight.shown(name, matrix, where)
         if std is None:
             return g.copy()
         noise = std * standard_normal(matrix.reads, std.shape, self.dtype)
@@ -191,7 +171,8 @@ class Chip:
 
         The law of one product with each one-hot vector, without the products.
         """
-        seen, matrix = self._see(name), self._matrix(name)
+        matrix = self._matrix(name)
+        seen = self._sight.see(name, matrix)
         if seen.variance is None:
             return seen.weight.copy()
         noise = standard_normal(matrix.reads, matrix.shape, self.dtype)
@@ -209,9 +190,10 @@ class Chip:
         # One pass at the speed of memory: the sum of squares carries any NaN or infinity along.
         if not (math.isfinite(np.vdot(x, x)) or np.isfinite(x).all()):
             raise UsageError(f"inputs of {name} hold NaN or infinite values; a row driver has none")
+        seen = self._sight.see(name, matrix)
         if x.ndim == 2:
-            return self._product(matrix, self._see(name), x)
-        y = self._product(matrix, self._see(name), x.reshape(-1, matrix.shape[0]))
+            return self._product(matrix, seen, x)
+        y = self._product(matrix, seen, x.reshape(-1, matrix.shape[0]))
         return y.reshape(*x.shape[:-1], matrix.shape[1])
 
     def address_reads(self, *names: str | int) -> None:
@@ -222,7 +204,7 @@ class Chip:
         for name, matrix in self.matrices.items():
             matrix.reads = stream(self.seed, "read", name, *names)
 
-    def _product(self, matrix: Matrix, seen: _Seen, x: FloatArray) -> FloatArray:
+    def _product(self, matrix: Matrix, seen: Seen, x: FloatArray) -> FloatArray:
         """Product through the converters, if there are any; each tile has its own outputs."""
         if self.hardware.input_bits is not None:
             x = pulse_widths(x, self.hardware.input_bits)
@@ -248,71 +230,6 @@ class Chip:
                 f"{name} must have shape {matrix.device_shape}, one value per device; got "
                 f"{np.shape(array)}"
             )
-
-    def _shown(
-        self, name: str, matrix: Matrix, where: FloatArray | None
-    ) -> tuple[FloatArray, FloatArray | None]:
-        """Conductances that are there to be read [µS], and the standard deviation of one read."""
-        fresh = self._seen.get(name)
-        known = fresh is not None and fresh.stamp == (self.clock.now_s, matrix.writes)
-        if where is not None and not known and self._few(matrix, where):
-            numbers = np.flatnonzero(where)
-            state = some(matrix.states[0], numbers)
-            g = self.reading.persistent(name, 0, state, self.clock.now_s, numbers)
-            return g, self.reading.fresh_std(state, g)
-        seen = self._see(name)
-        if where is None:
-            return seen.g, seen.g_std
-        return seen.g[where], None if seen.g_std is None else seen.g_std[where]
-
-    def _few(self, matrix: Matrix, where: FloatArray) -> bool:
-        """Whether looking at all devices for the sake of these would cost more than these."""
-        one_array = len(matrix.tiles) == 1 and self.hardware.read_noise != "marginal"
-        return bool(one_array and FEW * np.count_nonzero(where) < where.size)
-
-    def _see(self, name: str) -> _Seen:
-        matrix = self._matrix(name)
-        stamp = (self.clock.now_s, matrix.writes)
-        seen = self._seen.get(name)
-        if seen is None or seen.stamp != stamp:
-            seen = self._seen[name] = self._look(name, matrix, stamp)
-        return seen
-
-    def _look(self, name: str, matrix: Matrix, stamp: tuple[float, int]) -> _Seen:
-        scale: FloatArray = matrix.scale.astype(self.dtype)
-        now_s = self.clock.now_s
-        if self._simple(matrix):
-            seen = self.reading.pairs(name, matrix.states[0], now_s, scale)
-            return _Seen(stamp, *seen)
-        shown = [self.reading.persistent(name, i, s, now_s) for i, s in enumerate(matrix.states)]
-        stds = self._fresh(matrix, shown)
-        g = matrix.joined(shown)
-        # Behind wires a device's noise reaches the output as its conductance does: to first order.
-        parts = [self._wired(part) for part in shown]
-        behind = matrix.joined(parts) if self.hardware.wire_ohm else g
-        weight = pair_difference(behind) * scale
-        if stds is None:
-            return _Seen(stamp, weight, None, g, None)
-        g_std = fresh = matrix.joined(stds)
-        if self.hardware.wire_ohm:
-            fresh = matrix.joined(self._fresh(matrix, parts) or [])
-        return _Seen(stamp, weight, pair_variance(fresh**2) * scale**2, g, g_std)
-
-    def _simple(self, matrix: Matrix) -> bool:
-        """Whether what is shown can be worked out in one pass, as it must be while it trains."""
-        one_array = len(matrix.tiles) == 1 and self.hardware.pairs == 1
-        return one_array and self.reading.often and self.hardware.wire_ohm == 0.0
-
-    def _fresh(self, matrix: Matrix, parts: list[FloatArray]) -> list[FloatArray] | None:
-        stds = [self.reading.fresh_std(s, g) for s, g in zip(matrix.states, parts, strict=True)]
-        return [std for std in stds if std is not None] or None
-
-    def _wired(self, g: FloatArray) -> FloatArray:
-        """Conductances behind the wires; every pair has its own two arrays."""
-        if self.hardware.wire_ohm == 0.0:
-            return g
-        arrays = g.reshape(-1, *g.shape[2:])
-        return np.stack([wired(array, self.hardware.wire_ohm) for array in arrays]).reshape(g.shape)
 
 
 def _real(values: FloatArray, name: str) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What a look at an array of single pairs shows, in one pass; `Chip._look` is its plain twin."""
+"""What a look at an array of single pairs shows, in one pass; `Sight` has its plain twin."""
 
 from typing import Any
 
