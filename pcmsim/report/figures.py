@@ -9,19 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from pcmsim.report import time_axis
+from pcmsim.report.points import COMPENSATIONS, by_compensation, compensated, dwarfed, spread
 from pcmsim.report.records import Drift, Matrix, Point
 from pcmsim.report.svg import INK, SERIES, SOFT
-from pcmsim.units import LANDMARKS_S, format_duration
+from pcmsim.units import format_duration
 
 FloatArray = NDArray[np.floating[Any]]
-COMPENSATIONS = {
-    "none": "no compensation",
-    "global": "one factor per matrix",
-    "column": "one factor per column",
-}
 MARKS = ("o", "s", "^", "D")
-FEWEST_FOR_PERCENTILES = 20
-DWARFED = 4.0
 METRIC = "negative log-likelihood [nat/step]"
 WIDTH = 10.0
 
@@ -46,7 +41,7 @@ def learning_curve(curves: Mapping[str, FloatArray], best_epoch: int) -> Figure:
     axes.set_xlabel("epoch")
     axes.set_ylabel(METRIC)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_above(axes, 3)
+    legend_above(axes, 3)
     return figure
 
 
@@ -55,8 +50,9 @@ def metric_over_time(drift: Drift) -> Figure:
 
     Curves without compensation that dwarf the others leave them a second panel of their own.
     """
-    found = by_compensation(drift)
-    panels = [found, compensated(found)] if dwarfed(drift) else [found]
+    found = by_compensation(drift.drift)
+    apart = dwarfed(drift.drift, drift.software_metric)
+    panels = [found, compensated(found)] if apart else [found]
     figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     row = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, kinds in zip(row, panels, strict=True):
@@ -64,7 +60,7 @@ def metric_over_time(drift: Drift) -> Figure:
             if kind in kinds:
                 _curve(axes, kind, points, i)
         axes.axhline(drift.software_metric, color=INK, lw=1.2, ls=(0, (5, 3)), label="software")
-        _time_axis(axes, [point.t_s for point in drift.drift])
+        time_axis.draw(axes, [point.t_s for point in drift.drift], "time after programming")
     if len(panels) > 1:
         row[0].set_title("all", loc="left")
         row[1].set_title("with compensation, enlarged", loc="left")
@@ -90,7 +86,7 @@ def conductances(matrices: Sequence[Matrix]) -> Figure:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("conductance G [µS]")
         axes.set_title(f"matrix {matrix.name}", loc="left", pad=24)
-        _legend_above(axes, 2)
+        legend_above(axes, 2)
     row[0].set_ylabel("devices per bin")
     return figure
 
@@ -117,52 +113,6 @@ def crossbar(matrix: Matrix) -> Figure:
     return figure
 
 
-def by_compensation(drift: Drift) -> dict[str, list[Point]]:
-    """Points of each compensation in the order of the results, by increasing time."""
-    kinds = dict.fromkeys(point.compensation for point in drift.drift)
-    return {
-        kind: sorted((p for p in drift.drift if p.compensation == kind), key=lambda p: p.t_s)
-        for kind in kinds
-    }
-
-
-def compensated(found: Mapping[str, list[Point]]) -> dict[str, list[Point]]:
-    """Leave out the curve without compensation."""
-    return {kind: points for kind, points in found.items() if kind != "none"}
-
-
-def dwarfed(drift: Drift) -> bool:
-    """Whether the loss without compensation is several times the loss with any."""
-    found = by_compensation(drift)
-    others = [p.mean - drift.software_metric for ps in compensated(found).values() for p in ps]
-    if not others or "none" not in found:
-        return False
-    alone = max(p.mean for p in found["none"]) - drift.software_metric
-    return alone > DWARFED * max(max(others), 0.0)
-
-
-def spread(point: Point) -> tuple[float, float]:
-    """Band over the chips: 5th to 95th percentile of 20 chips or more, else minimum to maximum."""
-    if len(point.per_chip) < FEWEST_FOR_PERCENTILES:
-        return min(point.per_chip), max(point.per_chip)
-    low, high = np.percentile(point.per_chip, [5.0, 95.0])
-    return float(low), float(high)
-
-
-def time_ticks(times_s: Sequence[float]) -> list[float]:
-    """Ticks at 1 s, 1 min, 1 h, 1 d and 4 d as far as the data reach, and at a later end.
-
-    >>> time_ticks([1.0, 345600.0])
-    [1.0, 60.0, 3600.0, 86400.0, 345600.0]
-    """
-    first_s, last_s = min(times_s), max(times_s)
-    ticks_s = [t_s for t_s in LANDMARKS_S if first_s * 0.999 <= t_s <= last_s * 1.001]
-    for end_s in (first_s, last_s):
-        if all(abs(np.log10(end_s / t_s)) > 0.5 for t_s in ticks_s):
-            ticks_s.append(end_s)
-    return sorted(ticks_s)
-
-
 def difference(g: FloatArray) -> FloatArray:
     """G+ - G- [µS] per weight, the mean over its pairs, of `g` (2, pairs, rows, columns)."""
     return np.asarray(np.mean(np.asarray(g[0], dtype=np.float64) - g[1], axis=0))
@@ -183,24 +133,8 @@ def moments_text(matrix: Matrix) -> tuple[str, str]:
     return start, f"{format_duration(matrix.t_end_s)} later"
 
 
-def _curve(axes: Axes, kind: str, points: Sequence[Point], i: int) -> None:
-    times_s = [point.t_s for point in points]
-    colour, mark = SERIES[i % len(SERIES)], MARKS[i % len(MARKS)]
-    low, high = np.transpose([spread(point) for point in points])
-    name = COMPENSATIONS.get(kind, kind)
-    axes.fill_between(times_s, low, high, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(times_s, [point.mean for point in points], color=colour, marker=mark, label=name)
-
-
-def _time_axis(axes: Axes, times_s: Sequence[float]) -> None:
-    axes.set_xscale("log")
-    ticks_s = time_ticks(times_s)
-    axes.set_xticks(ticks_s, [format_duration(t_s) for t_s in ticks_s])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("time after programming")
-
-
-def _legend_above(axes: Axes, columns: int) -> None:
+def legend_above(axes: Axes, columns: int) -> None:
+    """Put the legend between `axes` and their title, in `columns` columns."""
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(-0.01, 1.0),
@@ -208,3 +142,12 @@ def _legend_above(axes: Axes, columns: int) -> None:
         borderaxespad=0.2,
         columnspacing=1.6,
     )
+
+
+def _curve(axes: Axes, kind: str, points: Sequence[Point], i: int) -> None:
+    times_s = [point.t_s for point in points]
+    colour, mark = SERIES[i % len(SERIES)], MARKS[i % len(MARKS)]
+    low, high = np.transpose([spread(point) for point in points])
+    name = COMPENSATIONS.get(kind, kind)
+    axes.fill_between(times_s, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(times_s, [point.mean for point in points], color=colour, marker=mark, label=name)

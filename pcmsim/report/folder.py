@@ -1,4 +1,4 @@
-"""A run folder: its training run and the drift runs in it."""
+"""A run folder: its training run, the chips in its loop and the drift runs in it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pcmsim.errors import DataError
+from pcmsim.errors import DataError, UsageError
 from pcmsim.report import records
+from pcmsim.report.records import FloatArray
+from pcmsim.yamltext import load_yaml
 
 RESULTS = "results.json"
+LOG = "log.h5"
+CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,27 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class LoopRun:
+    """Training with the hardware in the loop.
+
+    `logs` has the log of each chip, all of the same phases and epochs; `aware` the training log of
+    the network it began with, if that saw noise; `rules` names the update rule of each phase, as
+    far as the configuration tells.
+    """
+
+    results: records.InLoop
+    logs: Sequence[Mapping[str, FloatArray]]
+    aware: Mapping[str, FloatArray] | None
+    rules: Sequence[str]
+
+
+@dataclass(frozen=True)
 class TrainingRun:
     """A finished training run."""
 
     results: records.Training
-    curves: Mapping[str, NDArray[np.float64]]
+    curves: Mapping[str, FloatArray]
+    in_loop: LoopRun | None
 
 
 @dataclass(frozen=True)
@@ -84,8 +103,38 @@ def _kind(folder: Path) -> str:
 
 def _training(run: Path) -> TrainingRun:
     path = run / RESULTS
-    results = records.check(records.Training, records.read_json(path), path)
-    return TrainingRun(results, records.read_curves(run / "log.h5"))
+    values = records.read_json(path)
+    results = records.check(records.Training, values, path)
+    with_loop = "stages" in values or "chips" in values
+    return TrainingRun(
+        results, records.read_curves(run / LOG), _in_loop(run, values) if with_loop else None
+    )
+
+
+def _in_loop(run: Path, values: Any) -> LoopRun:
+    path = run / RESULTS
+    results = records.check(records.InLoop, values, path)
+    for i, point in enumerate(results.stages):
+        if len(point.per_chip) != len(results.chips):
+            raise DataError(
+                f"{path}: stages.{i}.per_chip has {len(point.per_chip)} values, and there are "
+                f"{len(results.chips)} chips"
+            )
+    paths = [run / f"chip{chip.chip}" / LOG for chip in results.chips]
+    logs = [records.read_loop_log(log) for log in paths]
+    for log, table in zip(paths, logs, strict=True):
+        if any(not np.array_equal(table[name], logs[0][name]) for name in ("phase", "epoch")):
+            raise DataError(f"{log} tells of other epochs than {paths[0]}")
+    aware = records.read_curves(run / "aware" / LOG) if results.aware_metric is not None else None
+    return LoopRun(results, logs, aware, _rules(records.read_text(run / CONFIG)))
+
+
+def _rules(config: str) -> Sequence[str]:
+    """Names of the update rules of a configuration; none if it is not one with a loop."""
+    try:
+        return [str(phase["rule"]["name"]) for phase in load_yaml(config, CONFIG)["loop"]["phases"]]
+    except (UsageError, KeyError, TypeError):
+        return []
 
 
 def _drift(folder: Path) -> DriftRun:
@@ -99,7 +148,7 @@ def _drift(folder: Path) -> DriftRun:
 
 
 def _origin(folder: Path, required: bool) -> Origin:
-    config, environment = folder / "config.yaml", folder / "environment.json"
+    config, environment = folder / CONFIG, folder / "environment.json"
     text = records.read_text(config) if required or config.exists() else ""
     values = records.read_json(environment) if required or environment.exists() else {}
     if not isinstance(values, dict):

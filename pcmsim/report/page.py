@@ -1,32 +1,33 @@
 """The page: figures and tables of a run put into the template."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 import pcmsim
 from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.report import figures, svg, text
 from pcmsim.report.folder import DriftRun, Run, TrainingRun, read_run
+from pcmsim.report.loop_page import LoopView, loop_view
+from pcmsim.report.points import (
+    COMPENSATIONS,
+    at,
+    band_text,
+    by_compensation,
+    chips_text,
+    moment_text,
+    moments_s,
+    spread,
+)
 from pcmsim.report.records import Point
-from pcmsim.units import DAY_S, HOUR_S, format_duration
+from pcmsim.report.svg import Chart
+from pcmsim.units import format_duration
 
 PAGE = "report.html"
 TEMPLATE = "page.html.jinja"
-MILESTONES_S = (1.0, HOUR_S, DAY_S, 4 * DAY_S)
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure and the sentence below it."""
-
-    svg: Markup
-    caption: str
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,21 @@ def render(run: Run) -> str:
         "flat": text.flat,
         "breakable": text.breakable,
         "duration": format_duration,
+        "count": text.count,
         "metric": "{:.3f}".format,
         "change": "{:+.3f}".format,
     }
     with svg.style():
         learning = _learning(run.training) if run.training else None
+        in_loop = _in_loop(run.training) if run.training else None
         drifts = [_drift_view(drift, f"d{i}") for i, drift in enumerate(run.drifts)]
     template = environment.get_template(TEMPLATE)
     return template.render(
         run=run,
         learning=learning,
+        in_loop=in_loop,
         drifts=drifts,
-        kinds=figures.COMPENSATIONS,
+        kinds=COMPENSATIONS,
         units={"snu": "SNU", "ssnu": "sSNU"},
         version=pcmsim.__version__,
     )
@@ -107,17 +111,19 @@ def _learning(training: TrainingRun) -> Chart:
     return Chart(svg.inline(figure, "learning", "Learning curve"), caption)
 
 
+def _in_loop(training: TrainingRun) -> LoopView | None:
+    return None if training.in_loop is None else loop_view(training, training.in_loop)
+
+
 def _drift_view(run: DriftRun, name: str) -> DriftView:
-    found = figures.by_compensation(run.results)
-    moments_s = _moments_s([point.t_s for point in run.results.drift])
+    found = by_compensation(run.results.drift)
+    times_s = moments_s([point.t_s for point in run.results.drift])
     return DriftView(
         run=run,
-        moments=[format_duration(t_s) for t_s in moments_s],
-        key_rows=[
-            (kind, [_at(points, t_s) for t_s in moments_s]) for kind, points in found.items()
-        ],
-        all_rows=[(kind, p, figures.spread(p)) for kind, points in found.items() for p in points],
-        band=_band(run),
+        moments=[moment_text(t_s) for t_s in times_s],
+        key_rows=[(kind, [at(points, t_s) for t_s in times_s]) for kind, points in found.items()],
+        all_rows=[(kind, p, spread(p)) for kind, points in found.items() for p in points],
+        band=band_text(run.results.drift),
         metric=_metric(run, name),
         conductances=_conductances(run, name),
         crossbars=_crossbars(run, name),
@@ -126,9 +132,9 @@ def _drift_view(run: DriftRun, name: str) -> DriftView:
 
 def _metric(run: DriftRun, name: str) -> Chart:
     caption = (
-        f"Test metric of the network on {_chips(run)} against the time since programming. Lines "
-        f"are means, bands span {_band(run)}; the dashed line is the same network in software. "
-        f"Lower is better."
+        f"Test metric of the network on {chips_text(run.results.chips)} against the time since "
+        f"programming. Lines are means, bands span {band_text(run.results.drift)}; the dashed line "
+        f"is the same network in software. Lower is better."
     )
     figure = figures.metric_over_time(run.results)
     return Chart(svg.inline(figure, f"{name}-metric", "Metric against time"), caption)
@@ -157,32 +163,3 @@ def _crossbars(run: DriftRun, name: str) -> list[Chart]:
         figure = figures.crossbar(matrix)
         charts.append(Chart(svg.inline(figure, f"{name}-x{i}", f"Crossbar {matrix.name}"), caption))
     return charts
-
-
-def _moments_s(times_s: Sequence[float]) -> list[float]:
-    """Milestones that were measured, and the last time of all."""
-    last_s = max(times_s)
-    reached = [
-        t for t in MILESTONES_S if any(math.isclose(t, t_s, rel_tol=1e-3) for t_s in times_s)
-    ]
-    if not any(math.isclose(last_s, t_s, rel_tol=1e-3) for t_s in reached):
-        reached.append(last_s)
-    return reached
-
-
-def _at(points: Sequence[Point], t_s: float) -> Point | None:
-    near = [point for point in points if math.isclose(point.t_s, t_s, rel_tol=1e-3)]
-    return near[0] if near else None
-
-
-def _chips(run: DriftRun) -> str:
-    return "one chip" if run.results.chips == 1 else f"{run.results.chips} chips"
-
-
-def _band(run: DriftRun) -> str:
-    fewest = min(len(point.per_chip) for point in run.results.drift)
-    if fewest == 1:
-        return "nothing, for there is one chip"
-    if fewest >= figures.FEWEST_FOR_PERCENTILES:
-        return "the 5th to the 95th percentile of the chips"
-    return "the least to the greatest of the chips"

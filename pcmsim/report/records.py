@@ -1,14 +1,15 @@
 """What a report needs from the files of a run folder, checked.
 
-A folder of a training run holds `results.json`, `config.yaml`, `environment.json` and `log.h5`; one
-of a drift run `results.json`, `device.json` and `arrays.h5`. Unknown keys are left alone.
+A folder of a training run holds `results.json`, `config.yaml`, `environment.json` and `log.h5`, and
+with the hardware in the loop a folder `chip0`, `chip1` ... for each chip with a `log.h5`; one of a
+drift run holds `results.json`, `device.json` and `arrays.h5`. Unknown keys are left alone.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import h5py
 import numpy as np
@@ -21,8 +22,14 @@ from pcmsim.errors import DataError
 
 FORMAT = 1
 CURVES = ("epoch", "train_nll", "valid_nll")
+COUNTS = ("programmed", "set_pulses", "resets")
+LOOP_COLUMNS = ("phase", "epoch", "valid_nll", *COUNTS)
+FloatArray = NDArray[np.float64]
 Record = TypeVar("Record")
-Number = Annotated[float, Field(allow_inf_nan=False)]
+LARGEST = 1e15  # no run has more of anything, and figures of it could not be drawn
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+NotNegative = Annotated[Number, Field(ge=0.0)]
+Whole = Annotated[int, Field(ge=0, le=int(LARGEST))]
 _CONFIG = ConfigDict(extra="ignore")
 
 
@@ -35,9 +42,9 @@ class Training:
     unit: str
     software_metric: Number
     software_metric_per_sequence: Number
-    best_epoch: int
+    best_epoch: Whole
     valid_metric: Number
-    epochs: int
+    epochs: Annotated[Whole, Field(gt=0)]
     seconds: Number
 
 
@@ -66,6 +73,50 @@ class Drift:
     chips: int
     seed: int
     drift: Annotated[tuple[Point, ...], Field(min_length=1)]
+
+
+@checked(frozen=True, config=_CONFIG, kw_only=True)
+class StagePoint(Point):
+    """As `Point`, of the software network written onto the chips or of one trained on them.
+
+    Times count from the moment at which the stage was ready, so 0 is right after it.
+    """
+
+    stage: Literal["transfer", "in_loop"]
+    t_s: NotNegative
+
+
+@checked(frozen=True, config=_CONFIG)
+class Wear:
+    """Pulses that the devices of one matrix have had: all together, and the most of one."""
+
+    set_pulses: NotNegative
+    resets: NotNegative
+    most_set_pulses: NotNegative
+    most_resets: NotNegative
+
+
+@checked(frozen=True, config=_CONFIG)
+class Chip:
+    """A chip after training in the loop; `seconds` are real ones, `chip_s` [s] is its own clock."""
+
+    chip: Whole
+    epochs: Whole
+    seconds: NotNegative
+    chip_s: NotNegative
+    wear: Mapping[str, Wear]
+
+
+@checked(frozen=True, config=_CONFIG)
+class InLoop:
+    """What a training run with the hardware in the loop has found besides."""
+
+    devices: Whole
+    device_set: str
+    stages: Annotated[tuple[StagePoint, ...], Field(min_length=1)]
+    chips: Annotated[tuple[Chip, ...], Field(min_length=1)]
+    aware_metric: Number | None = None
+    aware_seconds: Number | None = None
 
 
 @checked(frozen=True, config=_CONFIG)
@@ -132,12 +183,17 @@ def check(kind: type[Record], values: Any, path: Path) -> Record:
         raise DataError(f"{path}: {where}: {message[0].lower()}{message[1:]}") from None
 
 
-def read_curves(path: Path) -> Mapping[str, NDArray[np.float64]]:
+def read_curves(path: Path) -> Mapping[str, FloatArray]:
     """Columns of a training log; raises `DataError` if it cannot be read or lacks one."""
-    table = runlog.read(path)
-    missing = [name for name in CURVES if name not in table]
-    if missing or not len(table["epoch"]):
-        raise DataError(f"{path} has no rows of {', '.join(missing or CURVES)}")
+    return _read_columns(path, CURVES)
+
+
+def read_loop_log(path: Path) -> Mapping[str, FloatArray]:
+    """Columns of the log of a chip; raises `DataError` if it cannot be read or lacks one."""
+    table = _read_columns(path, LOOP_COLUMNS)
+    for name in COUNTS:
+        if table[name].min() < 0.0:
+            raise DataError(f"{path}: {name} reaches {table[name].min():g}; counts begin at 0")
     return table
 
 
@@ -165,3 +221,19 @@ def read_matrices(path: Path) -> Sequence[Matrix]:
 def _matrix(name: str, group: Any) -> Matrix:
     times = (float(group.attrs["t_start_s"]), float(group.attrs["t_end_s"]))
     return Matrix(name, group["g_start"][:], group["g_end"][:], *times)
+
+
+def _read_columns(path: Path, names: Sequence[str]) -> Mapping[str, FloatArray]:
+    """Columns `names` of a run log that has rows of them, all finite."""
+    table = runlog.read(path)
+    missing = [name for name in names if name not in table]
+    if missing or not table[names[0]].size:
+        raise DataError(f"{path} has no rows of {', '.join(missing or names)}")
+    try:
+        found = {name: table[name].astype(np.float64) for name in names}
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path} holds something other than numbers: {error}") from error
+    for name, column in found.items():
+        if column.ndim != 1 or not (np.abs(column) <= LARGEST).all():
+            raise DataError(f"{path}: {name} must be a column of finite numbers")
+    return found

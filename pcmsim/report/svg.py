@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -49,6 +50,14 @@ STYLE: Any = {
     "axes.facecolor": "none",
 }
 METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure and the sentence below it."""
+
+    svg: Markup
+    caption: str
 
 
 @contextmanager

@@ -20,6 +20,15 @@ def number(value: float) -> str:
     return f"{value:.6g}".replace("-", "−", 1) if value < 0 else f"{value:.6g}"
 
 
+def count(value: float) -> str:
+    """Write a count or a mean of counts.
+
+    >>> count(12345.0), count(2.5), count(12345.5)
+    ('12,345', '2.5', '12,346')
+    """
+    return f"{value:,.1f}" if value < 100.0 and value != round(value) else f"{value:,.0f}"
+
+
 def value(found: Any) -> str:
     """Write a value of a parameter set: a number, a word, or a law of g = G/g_max.
 

@@ -113,6 +113,87 @@ def make_arrays(path: Path, rng: np.random.Generator, shapes=SHAPES, pairs: int 
             group["g_end"] = g * 17280.0 ** -rng.normal(0.06, 0.015, g.shape)
 
 
+LOOP_TIMES_S = (0.0, 3600.0, 86400.0, 345600.0)
+LOOP_CONFIG = (
+    CONFIG
+    + """loop:
+  phases:
+  - rule: {name: accumulate}
+    epochs: 3
+  - rule: {name: digital}
+    epochs: 2
+"""
+)
+
+
+def make_loop(run: Path, chips: int = 3, kinds=("none", "global", "affine"), aware=True) -> Path:
+    """A training run with the hardware in the loop as a finished job leaves it."""
+    make_train(run)
+    rng = np.random.default_rng(17)
+    losses = {"transfer": (0.33, 0.05), "in_loop": (0.07, 0.008)}
+    stages = []
+    for stage, (first, rate) in losses.items():
+        for t_s in LOOP_TIMES_S:
+            for i, kind in enumerate(kinds):
+                aged = rate * np.log1p(t_s) / (1.0 + 2.0 * i) + 0.013 * i
+                found = 8.4631 + first + aged + rng.normal(0.0, 0.01, chips)
+                point = {"stage": stage, "compensation": kind, "t_s": t_s}
+                point["mean"] = float(found.mean())
+                point["std"] = float(found.std(ddof=1)) if chips > 1 else None
+                point["per_chip"] = found.tolist()
+                stages.append(point | {"mean_per_sequence": float(found.mean() - 0.037)})
+    found = {
+        "stages": stages,
+        "devices": 105600,
+        "device_set": "pcm-example",
+        "chips": [make_chip(run / f"chip{index}", index, rng) for index in range(chips)],
+    }
+    if aware:
+        found |= {"aware_metric": 8.5127, "aware_seconds": 77.0}
+        epoch = np.arange(1.0, 9.0)
+        rows = {"epoch": epoch, "train_nll": 12.0 - epoch, "valid_nll": 8.6 + 0.1 * abs(epoch - 6)}
+        (run / "aware").mkdir()
+        runlog.append(run / "aware" / "log.h5", rows, dict.fromkeys(rows, "1"))
+    (run / "config.yaml").write_text(LOOP_CONFIG)
+    rewrite_json(run / "results.json", lambda values: values.update(found))
+    return run
+
+
+def make_chip(folder: Path, index: int, rng: np.random.Generator) -> dict:
+    """The folder of a chip, and what is said of it in the results of the run."""
+    folder.mkdir()
+    rows = {
+        "phase": [0.0, 1.0, 1.0, 1.0, 2.0, 2.0],
+        "epoch": [0.0, 1.0, 2.0, 3.0, 1.0, 2.0],
+        "train_nll": np.linspace(9.4, 8.4, 6),
+        "valid_nll": np.array([9.21, 8.93, 8.82, 8.75, 8.71, 8.66]) + 0.05 * index,
+        "activity": np.full(6, 0.1),
+        "programmed": np.array([105600.0, 421.0 + 10.0 * index, 77.0, 0.0, 0.0, 0.0]),
+        "set_pulses": np.array([0.0, 5310.0, 2440.0, 1207.0, 0.0, 0.0]) * (index + 1),
+        "resets": np.array([0.0, 41.0, 12.0, 5.0, 0.0, 0.0]) + index * np.array([0, 1, 1, 1, 0, 0]),
+        "chip_s": np.linspace(0.6, 9000.0, 6),
+        "seconds": np.full(6, 2.0),
+    }
+    runlog.append(folder / "log.h5", rows, dict.fromkeys(rows, "1"))
+    names = ("set_pulses", "resets", "most_set_pulses", "most_resets")
+    wear = {
+        "hidden": dict(zip(names, (5000.0 + index, 90000.0, 61.0, 7.0 + index), strict=True)),
+        "output": dict(zip(names, (3957.0, 21000.0, 83.0 - index, 4.0), strict=True)),
+    }
+    chip = {
+        "kind": "loop",
+        "format": 1,
+        "chip": index,
+        "devices": 105600,
+        "epochs": 5,
+        "seconds": 600.0 + 60.0 * index,
+        "chip_s": 9000.0 + 1800.0 * index,
+        "wear": wear,
+    }
+    write_json(folder / "results.json", chip | {"measured": {}})
+    return chip
+
+
 def rewrite_json(path: Path, change) -> None:
     values = json.loads(path.read_text(encoding="utf-8"))
     change(values)
@@ -133,6 +214,16 @@ def drift_run(tmp_path) -> Path:
 def full_run(train_run) -> Path:
     make_drift(train_run / "drift")
     return train_run
+
+
+@pytest.fixture
+def loop_run(tmp_path) -> Path:
+    return make_loop(tmp_path / "looped")
+
+
+@pytest.fixture(name="make_loop", scope="session")
+def _make_loop():
+    return make_loop
 
 
 @pytest.fixture(name="make_train", scope="session")

@@ -50,45 +50,10 @@ def test_curves_that_are_dwarfed_get_a_panel_of_their_own():
     assert right.get_ylim()[1] < 8.7
 
 
-@pytest.mark.parametrize(
-    ("means", "answer"),
-    [
-        ({"none": [8.5, 8.6, 9.0], "global": [8.5, 8.5, 8.6]}, False),
-        ({"none": [8.5, 8.6, 9.3], "global": [8.5, 8.5, 8.6]}, True),
-        ({"none": [8.5, 8.6, 20.0]}, False),
-        ({"global": [8.5, 8.6, 20.0]}, False),
-        ({"none": [8.41, 8.42, 8.43], "global": [8.3, 8.3, 8.3]}, True),
-    ],
-)
-def test_dwarfed_means_four_times_the_loss(means, answer):
-    assert figures.dwarfed(drift(means)) is answer
-
-
-def test_the_band_is_the_range_of_few_and_percentiles_of_many_chips():
-    few = Point("none", 1.0, 8.5, (8.1, 8.9, 8.5))
-    assert figures.spread(few) == (8.1, 8.9)
-    many = Point("none", 1.0, 8.5, tuple(np.linspace(8.0, 9.0, 101).tolist()))
-    assert figures.spread(many) == pytest.approx((8.05, 8.95))
-
-
 def test_time_is_ticked_in_units_a_reader_knows():
     (axes,) = figures.metric_over_time(drift({"none": [8.5, 8.7, 8.9]})).axes
     assert [t.get_text() for t in axes.get_xticklabels()] == ["1 s", "1 min", "1 h", "1 d", "4 d"]
     assert axes.get_xscale() == "log"
-
-
-@pytest.mark.parametrize(
-    ("first_s", "last_s", "ticks_s"),
-    [
-        (1.0, 86400.0, [1.0, 60.0, 3600.0, 86400.0]),
-        (60.0, 3.1536e7, [60.0, 3600.0, 86400.0, 345600.0, 3.1536e7]),
-        (1.0, 432000.0, [1.0, 60.0, 3600.0, 86400.0, 345600.0]),
-        (0.01, 1.0, [0.01, 1.0]),
-        (20.0, 20.0, [20.0]),
-    ],
-)
-def test_ticks_reach_as_far_as_the_data_and_keep_apart(first_s, last_s, ticks_s):
-    assert figures.time_ticks([first_s, last_s]) == ticks_s
 
 
 def test_the_best_epoch_is_marked():
