@@ -7,7 +7,7 @@ there. Runs that were stopped go on from their checkpoint, bit for bit.
 """
 
 from pcmsim.loop.autosave import Autosave
-from pcmsim.loop.aware import Disturbance
+from pcmsim.loop.aware import Disturbance, hold_all
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, load_checkpoint
 from pcmsim.loop.crossbar import Crossbar, Restorable, Timekeeper, Worn
 from pcmsim.loop.driver import find_driver, guarded, open_arrays
@@ -53,6 +53,7 @@ __all__ = [
     "fit",
     "follow",
     "guarded",
+    "hold_all",
     "load_checkpoint",
     "measured",
     "measured_product",

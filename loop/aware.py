@@ -6,7 +6,7 @@ undisturbed weights (straight through). Joshi et al., doi:10.1038/s41467-020-161
 held within a few root mean squares of their column, so that none has to be clipped on the chip.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -89,6 +89,12 @@ def hold(weight: Tensor, rms: float) -> None:
         weight.clamp_(-bound, bound)
 
 
+def hold_all(network: SpikingNetwork, rms: Sequence[float]) -> None:
+    """`hold` the matrices of `network`: `rms` of each in turn, the last for all that follow."""
+    for i, weight in enumerate(network.matrices().values()):
+        hold(weight, rms[min(i, len(rms) - 1)])
+
+
 @dataclass(frozen=True)
 class Disturbance:
     """Devices of `values` for every batch, as `aware` says; streams are named under `seed`."""
@@ -115,9 +121,7 @@ class Disturbance:
 
     def hold(self, network: SpikingNetwork) -> None:
         """Hold the weights of all matrices within their bounds."""
-        bounds = self.aware.clip_rms
-        for i, weight in enumerate(network.matrices().values()):
-            hold(weight, bounds[min(i, len(bounds) - 1)])
+        hold_all(network, self.aware.clip_rms)
 
 
 def _assign(network: SpikingNetwork, weights: dict[str, Tensor]) -> None:

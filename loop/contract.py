@@ -45,6 +45,9 @@ class Terms:
     faulty      share of devices that may miss it, such as stuck ones
     x_min       smallest input that a row takes; 0 for drivers of one polarity
     wait_s      how long the clock is asked to wait [s]
+    settle_s    how long devices are left alone after they were written, before they are read [s]:
+                a device whose conductance is defined some time after its last pulse shows more
+                before
     seed        of the patterns that are written
     """
 
@@ -53,6 +56,7 @@ class Terms:
     faulty: float = 0.0
     x_min: float = -1.0
     wait_s: float = 0.01
+    settle_s: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +97,7 @@ def check(
     tolerance: float,
     faulty: float = 0.0,
     x_min: float = -1.0,
+    settle_s: float = 0.0,
     seed: int = 0,
 ) -> None:
     """Hold `crossbar` to all promises, see `Terms`; raises `BrokenPromiseError` at the first.
@@ -100,7 +105,7 @@ def check(
     >>> from pcmsim.loop import MockCrossbar
     >>> check(MockCrossbar((2, 1, 3, 4)), g_max=25.0, tolerance=1e-3)
     """
-    terms = Terms(g_max, tolerance, faulty, x_min, seed=seed)
+    terms = Terms(g_max, tolerance, faulty, x_min, settle_s=settle_s, seed=seed)
     for promise in PROMISES:
         promise.check(crossbar, terms)
 
@@ -138,6 +143,20 @@ class _Bench:
         x = self.rng.uniform(self.terms.x_min, 1.0, (n, self.shape[2]))
         return x.astype(np.float32)
 
+    def program(self, g_target: FloatArray, where: NDArray[np.bool_] | None = None) -> None:
+        """Program devices and let them settle."""
+        self.crossbar.program(g_target, where)
+        self._settle()
+
+    def pulse(self, counts: NDArray[Any]) -> None:
+        """Send pulses and let devices settle."""
+        self.crossbar.pulse(counts.astype(np.int32))
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.terms.settle_s > 0.0:
+            self.crossbar.clock.wait(self.terms.settle_s)
+
     def read(self, where: NDArray[np.bool_] | None = None) -> FloatArray:
         """A read, which has to be of finite floats in the right shape."""
         wanted = self.shape if where is None else (int(where.sum()),)
@@ -149,7 +168,7 @@ class _Bench:
 
     def reset(self) -> None:
         """One RESET pulse to every device."""
-        self.crossbar.pulse(np.full(self.shape, RESET, dtype=np.int32))
+        self.pulse(np.full(self.shape, RESET))
 
     def near(self, what: str, g: FloatArray, wanted: FloatArray, times: float = 1.0) -> None:
         """Devices show `wanted` [µS], but for the share that may be faulty."""
@@ -203,7 +222,7 @@ def _the_shape_is_two_sides_by_pairs_by_rows_by_columns(bench: _Bench) -> None:
 def _each_device_sits_where_it_was_written(bench: _Bench) -> None:
     for _ in range(_ROUNDS):
         target = bench.pattern()
-        bench.crossbar.program(target)
+        bench.program(target)
         bench.near("devices miss their target", bench.read(), target)
 
 
@@ -211,12 +230,12 @@ def _each_device_sits_where_it_was_written(bench: _Bench) -> None:
 def _where_leaves_other_devices_alone(bench: _Bench) -> None:
     for _ in range(_ROUNDS):
         first, second, where = bench.pattern(), bench.pattern(), bench.half()
-        bench.crossbar.program(first)
-        bench.crossbar.program(second, where)
+        bench.program(first)
+        bench.program(second, where)
         g = bench.read()
         bench.near("devices that were not chosen moved", g[~where], first[~where])
         bench.near("devices that were chosen miss their target", g[where], second[where])
-    bench.crossbar.program(first, np.zeros(bench.shape, dtype=np.bool_))
+    bench.program(first, np.zeros(bench.shape, dtype=np.bool_))
     bench.near("devices moved though none was chosen", bench.read(), np.where(where, second, first))
 
 
@@ -224,7 +243,7 @@ def _where_leaves_other_devices_alone(bench: _Bench) -> None:
 def _a_read_of_chosen_devices_gives_them_in_order(bench: _Bench) -> None:
     for _ in range(_ROUNDS):
         target, where = bench.pattern(), bench.half()
-        bench.crossbar.program(target)
+        bench.program(target)
         bench.near("chosen devices miss their target", bench.read(where), target[where])
     bench.read(np.zeros(bench.shape, dtype=np.bool_))
     whole = bench.read(np.ones(bench.shape, dtype=np.bool_))
@@ -233,7 +252,7 @@ def _a_read_of_chosen_devices_gives_them_in_order(bench: _Bench) -> None:
 
 @_promise
 def _a_batch_of_n_rows_gives_n_rows(bench: _Bench) -> None:
-    bench.crossbar.program(bench.pattern())
+    bench.program(bench.pattern())
     for n in (1, 2, 7):
         bench.multiply(bench.inputs(n))
 
@@ -241,7 +260,7 @@ def _a_batch_of_n_rows_gives_n_rows(bench: _Bench) -> None:
 @_promise
 def _one_hot_inputs_show_the_pairs(bench: _Bench) -> None:
     for _ in range(_ROUNDS):
-        bench.crossbar.program(bench.pattern())
+        bench.program(bench.pattern())
         shown, one_hot = _pairs(bench.read()), np.eye(bench.shape[2], dtype=np.float32)
         _alike(bench, "the read", one_hot, bench.multiply(one_hot), shown)
 
@@ -249,14 +268,14 @@ def _one_hot_inputs_show_the_pairs(bench: _Bench) -> None:
 @_promise
 def _a_product_is_x_times_what_a_read_shows(bench: _Bench) -> None:
     for _ in range(_ROUNDS):
-        bench.crossbar.program(bench.pattern())
+        bench.program(bench.pattern())
         shown, x = _pairs(bench.read()), bench.inputs(40)
         _alike(bench, "the read", x, bench.multiply(x), x @ shown)
 
 
 @_promise
 def _a_product_is_linear_in_its_inputs(bench: _Bench) -> None:
-    bench.crossbar.program(bench.pattern())
+    bench.program(bench.pattern())
     x, y = bench.inputs(40), bench.inputs(40)
     sums = bench.multiply(x) + bench.multiply(y)
     _alike(bench, "sums", np.hstack([x, y]), 2.0 * bench.multiply((x + y) / 2.0), sums)
@@ -273,7 +292,7 @@ def _set_pulses_raise_on_average(bench: _Bench) -> None:
         bench.reset()
         before, order = bench.read(), bench.pattern()
         chosen, many = order < bench.terms.g_max / 2, order < bench.terms.g_max / 4
-        bench.crossbar.pulse(np.where(many, 8, np.where(chosen, 1, 0)).astype(np.int32))
+        bench.pulse(np.where(many, 8, np.where(chosen, 1, 0)))
         rise = bench.read() - before
         pulsed += float(rise[chosen].mean()) / _ROUNDS
         still += float(rise[~chosen].mean()) / _ROUNDS
@@ -294,15 +313,15 @@ def _set_pulses_raise_on_average(bench: _Bench) -> None:
 def _a_reset_pulse_brings_down(bench: _Bench) -> None:
     for _ in range(_ROUNDS):
         target, chosen = bench.pattern(0.5, 1.0), bench.half()
-        bench.crossbar.program(target)
-        bench.crossbar.pulse(np.where(chosen, RESET, 0).astype(np.int32))
+        bench.program(target)
+        bench.pulse(np.where(chosen, RESET, 0))
         wanted = np.where(chosen, 0.0, target)
         bench.near("devices are not where RESET pulses should leave them", bench.read(), wanted)
 
 
 @_promise
 def _counts_of_zero_change_nothing(bench: _Bench) -> None:
-    bench.crossbar.program(bench.pattern())
+    bench.program(bench.pattern())
 
     def pulse() -> None:
         bench.crossbar.pulse(np.zeros(bench.shape, dtype=np.int32))
@@ -312,7 +331,7 @@ def _counts_of_zero_change_nothing(bench: _Bench) -> None:
 
 @_promise
 def _reads_and_products_change_nothing(bench: _Bench) -> None:
-    bench.crossbar.program(bench.pattern())
+    bench.program(bench.pattern())
     where = bench.half()
     _stays(bench, "reads", lambda: bench.read(where))
     _stays(bench, "products", lambda: bench.multiply(bench.inputs(4)))
@@ -322,9 +341,9 @@ def _reads_and_products_change_nothing(bench: _Bench) -> None:
 def _the_clock_never_goes_backwards(bench: _Bench) -> None:
     clock, where = bench.crossbar.clock, bench.half()
     operations: tuple[Callable[[], Any], ...] = (
-        lambda: bench.crossbar.program(bench.pattern()),
-        lambda: bench.crossbar.program(bench.pattern(), where),
-        lambda: bench.crossbar.pulse(where.astype(np.int32)),
+        lambda: bench.program(bench.pattern()),
+        lambda: bench.program(bench.pattern(), where),
+        lambda: bench.pulse(where),
         bench.reset,
         bench.read,
         lambda: bench.multiply(bench.inputs(3)),
@@ -346,7 +365,7 @@ def _the_clock_never_goes_backwards(bench: _Bench) -> None:
 @_promise
 def _what_is_refused_has_moved_no_device(bench: _Bench) -> None:
     old = bench.pattern(0.05, 0.95)
-    bench.crossbar.program(old)
+    bench.program(old)
     # What must not be written is far from what is there.
     new = ((old + bench.terms.g_max / 2) % bench.terms.g_max).astype(np.float32)
     array, ones, x = bench.crossbar, np.ones(bench.shape, dtype=np.int32), bench.inputs(3)

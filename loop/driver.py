@@ -78,7 +78,9 @@ def find_driver(name: str) -> Driver:
     'SimulatedArrays'
     """
     registered = importlib.metadata.entry_points(group=GROUP)
-    known = f"; entry points of the group {GROUP} here: {', '.join(registered.names) or 'none'}"
+    known = (
+        f"; entry points of the group {GROUP} here: {', '.join(sorted(registered.names)) or 'none'}"
+    )
     try:
         driver = registered[name].load() if name in registered.names else _imported(name, known)
     except UsageError:

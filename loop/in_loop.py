@@ -21,9 +21,9 @@ from pcmsim.loop.dropout import dropout
 from pcmsim.loop.evaluation import evaluate
 from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.programming import correct
-from pcmsim.loop.recalibration import levels
-from pcmsim.loop.rules import Memory, Refresh, Reprogram, Tally, UpdateRule, make_rule
+from pcmsim.loop.rules import Digital, Memory, Refresh, Reprogram, Tally, UpdateRule, make_rule
 from pcmsim.loop.threads import one_thread
+from pcmsim.loop.weights import pair_mean
 from pcmsim.networks import nll
 from pcmsim.rng import key, stream
 
@@ -86,7 +86,7 @@ def begin(model: LoopNetwork, loop: Loop) -> LoopRun:
         {"params": matrices, "weight_decay": loop.weight_decay},
         {"params": model.digital(), "weight_decay": 0.0},
     ]
-    return LoopRun(model, torch.optim.AdamW(groups), {}, Position(), [])
+    return LoopRun(model, torch.optim.AdamW(groups, fused=True), {}, Position(), [])
 
 
 @one_thread()
@@ -131,10 +131,12 @@ def _program(run: LoopRun, dataset: Dataset, loop: Loop) -> None:
         rule = Reprogram(loop.g_correction, array.g_max, loop.g_stuck)
         memory = run.memories[name] = rule.start(array.crossbar.shape)
         memory["target"][:] = array.targets(weight)
+        memory["wanted"][:] = memory["written"][:] = pair_mean(memory["target"])
         array.write(weight)
         tally += Tally(programmed=math.prod(array.crossbar.shape))
         for _ in range(loop.corrections):
             tally += correct(array, weight, rule, memory, loop.correction_reads)
+    run.model.programmed()
     if loop.forward == "readback":
         run.model.read_back()
     position = Position(phase=-1, steps=0, tally=tally)
@@ -144,25 +146,18 @@ def _program(run: LoopRun, dataset: Dataset, loop: Loop) -> None:
 
 
 def _enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
-    """Begin a phase with the memory of its rule; what is known of devices is kept."""
-    for name, rule in rules.items():
-        fresh = rule.start(run.model.arrays[name].crossbar.shape)
-        known = {k: v for k, v in run.memories[name].items() if k in ("stuck", "target")}
-        run.memories[name] = fresh | known
+    """Begin a phase with the memory of its rule, but for what is known already of the devices.
 
-
-def _wait(run: LoopRun, duration_s: float) -> None:
-    """Leave the chip alone; what that takes from all devices alike goes into the gains.
-
-    One factor per matrix, from the mean |output| before and after.
+    Pulses make what is known of targets obsolete; a rule that leaves devices alone does not.
     """
-    crossbars = {name: array.crossbar for name, array in run.model.arrays.items()}
-    before = levels(crossbars)
-    next(iter(crossbars.values())).clock.wait(duration_s)
-    now = levels(crossbars)
-    with torch.no_grad():
-        for name in crossbars:
-            run.model.gain(name).mul_(float(before[name].mean() / now[name].mean()))
+    for name, rule in rules.items():
+        fresh, before = rule.start(run.model.arrays[name].crossbar.shape), run.memories[name]
+        kept = (
+            before
+            if isinstance(rule, Digital)
+            else {k: before[k] for k in fresh.keys() & before.keys()}
+        )
+        run.memories[name] = fresh | kept
 
 
 def _epoch(
@@ -175,7 +170,8 @@ def _epoch(
     mark: Hook,
 ) -> None:
     if phase.wait_s > 0.0 and not run.position.waited:
-        _wait(run, phase.wait_s)
+        next(iter(run.model.arrays.values())).crossbar.clock.wait(phase.wait_s)
+        run.model.restore()
         run.position = replace(run.position, waited=True)
     at = run.position
     share = 0.5 * (1.0 + math.cos(math.pi * at.epoch / phase.epochs))

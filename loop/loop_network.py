@@ -29,6 +29,10 @@ class LoopNetwork(nn.Module):
         self.gains = nn.ParameterDict(
             {_key(name): nn.Parameter(w.new_ones(w.shape[1])) for name, w in self.weights.items()}
         )
+        # What devices show of what is believed, at programming, and the factor that restores it.
+        for name, weight in self.weights.items():
+            self.register_buffer(f"{_key(name)}_shown", weight.new_ones(()))
+            self.register_buffer(f"{_key(name)}_restored", weight.new_ones(()))
         self.products: dict[str, Product] = dict(self.arrays)
         self.correction: Correction = {}
 
@@ -42,6 +46,33 @@ class LoopNetwork(nn.Module):
         found: nn.Parameter = self.gains[_key(name)]
         return found
 
+    def _shown(self, name: str) -> float:
+        """Mean |output| of the matrix over one-hot inputs, relative to the weights believed in."""
+        array = self.arrays[name]
+        one_hot = np.eye(array.crossbar.shape[2], dtype=np.float32)
+        believed = float(self.weights[name].detach().abs().mean())
+        return float(np.abs(array.multiply(one_hot)).mean()) / max(believed, 1e-12)
+
+    def programmed(self) -> None:
+        """Remember what the devices show now, right after they were programmed."""
+        for name in self.arrays:
+            self.get_buffer(f"{_key(name)}_shown").fill_(self._shown(name))
+
+    def restore(self) -> None:
+        """Multiply the outputs of each matrix by what drift has taken since programming.
+
+        One factor per matrix, measured. Devices that were written since have drifted less, and
+        the factor is that of all of them.
+        """
+        for name in self.arrays:
+            before = self.get_buffer(f"{_key(name)}_shown").item()
+            factor = before / max(self._shown(name), 1e-6)
+            self.get_buffer(f"{_key(name)}_restored").fill_(factor)
+
+    def scale_of(self, name: str) -> Tensor:
+        """What the outputs of the matrix `name` are multiplied with: gain times restoring factor."""
+        return self.gain(name) * self.get_buffer(f"{_key(name)}_restored")
+
     def digital(self) -> list[nn.Parameter]:
         """Thresholds, biases and gains: what is trained without touching a device."""
         matrices = {id(weight) for weight in self.weights.values()}
@@ -54,7 +85,8 @@ class LoopNetwork(nn.Module):
 
     def multiply(self, name: str, rows: Tensor) -> Tensor:
         """Measured product of `rows` with the matrix `name`, times its gain, compensated."""
-        y = measured_product(rows, self.weights[name], self.gain(name), self.products[name])
+        scale = self.scale_of(name)
+        y = measured_product(rows, self.weights[name], scale, self.products[name])
         if name not in self.correction:
             return y
         factor, offset = (torch.from_numpy(np.asarray(a)).to(y) for a in self.correction[name])

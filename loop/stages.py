@@ -42,7 +42,7 @@ def follow(
     began_s, before = clock.now_s, model.correction
     known = reference(crossbars, _inputs(model, calibration) if "affine" in kinds else {})
     scales = {
-        name: array.scale * model.gain(name).detach().numpy()
+        name: array.scale * model.scale_of(name).detach().numpy()
         for name, array in model.arrays.items()
     }
     found = []

@@ -1,8 +1,11 @@
 """Reprogramming of the devices whose accumulated change has become large.
 
-χ ← χ + ΔG. Where |χ| reaches the threshold, the pair is read, and programmed to what it shows plus
-χ. One device of the pair carries the weight, the other is left in RESET. A device that is found far
-from what it was told is remembered as stuck, and its partner carries the difference from then on.
+w ← clip(w + ΔG, ±g_max), the difference that a pair is wanted to show. Where it has moved by the
+threshold since the pair was last written, the pair is programmed to it: to the wanted difference
+and not to what a read shows plus a change, for errors of reads and of programming would add up from
+write to write. One device of the pair carries the weight, the other is left in RESET. A device that
+is found far from what it was told is remembered as stuck, and its partner carries the difference
+from then on.
 """
 
 from dataclasses import dataclass
@@ -31,9 +34,10 @@ class Reprogram:
     g_idle: float = 1.0
 
     def start(self, shape: Shape) -> Memory:
-        """Nothing is owed, no device is known to be stuck, and no target is known."""
+        """No device is known to be stuck, and nothing is known of what is wanted or was told."""
         return {
-            "owed": np.zeros(shape[2:], dtype=np.float32),
+            "wanted": np.full(shape[2:], np.nan, dtype=np.float32),
+            "written": np.full(shape[2:], np.nan, dtype=np.float32),
             "stuck": np.zeros(shape, dtype=np.bool_),
             "target": np.full(shape, UNKNOWN, dtype=np.float32),
         }
@@ -41,18 +45,19 @@ class Reprogram:
     def step(
         self, crossbar: Crossbar, change_g: FloatArray, memory: Memory, rng: np.random.Generator
     ) -> Tally:
-        """Reprogram what is due. It is no longer owed once it has been read."""
+        """Reprogram what is due. The first step reads what there is, unless that is known."""
         del rng
         check_change(change_g, crossbar.shape)
-        owed = memory["owed"]
-        owed += change_g
-        due = np.abs(owed) >= self.g_threshold
+        wanted, written = memory["wanted"], memory["written"]
+        if np.isnan(wanted).any():
+            g = crossbar.read()
+            wanted[:] = written[:] = (g[0] - g[1]).mean(axis=0)
+        np.clip(wanted + change_g, -self.g_max, self.g_max, out=wanted)
+        due = np.abs(wanted - written) >= self.g_threshold
         if not due.any():
             return Tally()
         g = crossbar.read(_both(due, crossbar.shape)).reshape(*crossbar.shape[:2], -1)
-        change = owed[due]
-        owed[due] = 0.0
-        return self.write(crossbar, due, (g[0] - g[1]).mean(axis=0) + change, g, memory)
+        return self.write(crossbar, due, wanted[due], g, memory)
 
     def write(
         self,
@@ -66,6 +71,7 @@ class Reprogram:
 
         `g` (2, pairs, n) is what a read of them showed [µS].
         """
+        memory["written"][due] = wanted
         chosen = _both(due, crossbar.shape)
         told = memory["target"][chosen].reshape(g.shape)
         stuck = memory["stuck"][chosen].reshape(g.shape) | self._missed(g, told)

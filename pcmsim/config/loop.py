@@ -98,9 +98,10 @@ class Loop(Section):
     """Training with the hardware in the loop, on each of `chips` independently drawn chips.
 
     It starts from the network trained in software, or from the one of `aware` if there is that
-    section. The chip is programmed, then `corrections` times read back (the mean of
-    `correction_reads`), and pairs that are off by `g_correction` [µS] or more are written again.
-    Then come the `phases`.
+    section. With `clip_rms` each column of its matrices is first held within so many of its root
+    mean squares, as in `aware`, in place of the clipping of the hardware section. The chip is
+    programmed, then `corrections` times read back (the mean of `correction_reads`), and pairs that
+    are off by `g_correction` [µS] or more are written again. Then come the `phases`.
 
     `forward` is "multiply", every product measured on the arrays, or "readback", conductances read
     every `readback_every` batches and products computed with them. `compensation` lists what is
@@ -110,6 +111,7 @@ class Loop(Section):
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, strict=False)]
     chips: Annotated[int, Field(ge=1, le=1000)] = 4
+    clip_rms: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] | None = None
     batch_size: Count = 1
     weight_decay: NotNegative = 0.0
     dropout: Fraction = 0.0

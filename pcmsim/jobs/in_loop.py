@@ -26,6 +26,7 @@ from pcmsim.loop import (
     find_driver,
     follow,
     guarded,
+    hold_all,
     open_arrays,
     restore_training,
     train_in_loop,
@@ -64,7 +65,7 @@ class Task:
     @property
     def hardware(self) -> Hardware:
         """How the network of the loop is mapped: what was held within bounds is not clipped."""
-        if self.config.aware is None:
+        if self.config.aware is None and self.loop.clip_rms is None:
             return self.config.hardware
         return self.config.hardware.model_copy(update={"clip_std": None})
 
@@ -122,7 +123,10 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
     # The same chip from its making; of a real one there is no second, and it goes on.
     if task.config.hardware.driver is None:
         arrays = _open(task, seed)
-    model = _mapped(deepcopy(task.start), arrays, task.hardware)
+    network = deepcopy(task.start)
+    if task.loop.clip_rms is not None:
+        hold_all(network, task.loop.clip_rms)
+    model = _mapped(network, arrays, task.hardware)
 
     def report(epoch: LoopReport) -> None:
         if on_epoch is not None:
