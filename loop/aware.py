@@ -42,11 +42,13 @@ def drawn_conductance(
     """
     relative = g_target / np.float32(values.g_max)
     xi = standard_normal(rng, (3, *g_target.shape))
-    g = np.maximum(g_target + placement_std(values, g_target) * xi[0], 0)
+    g = np.maximum(g_target + placement_std(values, g_target) * xi[0], 0).astype(np.float32)
+    # As wide as for the conductance that was reached, not the one that was wanted.
+    noise = noise_amplitude(values, g)
     nu = np.abs(values.nu_mean(relative) + values.nu_std(relative) * xi[1]) * values.projection
     age = age_s(values, t_s)
-    g = drifted(g.astype(np.float32), nu.astype(np.float32), age, values.t0_s)
-    noise = noise_amplitude(values, g_target) * np.float32(relative_std(values, age)) * xi[2]
+    g = drifted(g, nu.astype(np.float32), age, values.t0_s)
+    noise *= np.float32(relative_std(values, age)) * xi[2]
     return np.asarray(np.maximum(g * (1 + noise), 0))
 
 
@@ -61,6 +63,7 @@ def drawn_weight(
     scale = np.maximum(np.abs(weight).max(axis=0), np.float32(1e-12)) / np.float32(values.g_max)
     g_target = np.abs(weight) / scale
     g = drawn_conductance(values, g_target, t_s, rng)
+    g[g_target == 0.0] = 0.0
     g *= g_target.sum() / max(float(g.sum()), 1e-6)
     sides = np.stack([np.where(weight > 0, g, 0), np.where(weight < 0, g, 0)])
     _break(values, sides, faults, rng)

@@ -17,6 +17,7 @@ import torch
 from pcmsim.config import Loop, Phase
 from pcmsim.datasets import Batch, Dataset, batches
 from pcmsim.errors import PcmsimError
+from pcmsim.loop.crossbar import Timekeeper
 from pcmsim.loop.dropout import dropout
 from pcmsim.loop.evaluation import evaluate
 from pcmsim.loop.loop_network import LoopNetwork
@@ -81,10 +82,10 @@ Hook = Callable[[LoopRun], None]
 
 def begin(model: LoopNetwork, loop: Loop) -> LoopRun:
     """Training that has not begun: nothing is programmed."""
-    matrices = list(model.weights.values())
     groups = [
-        {"params": matrices, "weight_decay": loop.weight_decay},
+        {"params": list(model.weights.values()), "weight_decay": loop.weight_decay},
         {"params": model.digital(), "weight_decay": 0.0},
+        {"params": list(model.gains.values()), "weight_decay": 0.0},
     ]
     return LoopRun(model, torch.optim.AdamW(groups, fused=True), {}, Position(), [])
 
@@ -126,21 +127,26 @@ def train_in_loop(
 def _program(run: LoopRun, dataset: Dataset, loop: Loop) -> None:
     """Write the weights, then read back and write again what is off."""
     began_s, tally = time.perf_counter(), Tally()
+    rules = {
+        name: Reprogram(loop.g_correction, array.g_max, loop.g_stuck)
+        for name, array in run.model.arrays.items()
+    }
+    weights = {name: w.detach().numpy() for name, w in run.model.weights.items()}
     for name, array in run.model.arrays.items():
-        weight = run.model.weights[name].detach().numpy()
-        rule = Reprogram(loop.g_correction, array.g_max, loop.g_stuck)
-        memory = run.memories[name] = rule.start(array.crossbar.shape)
-        memory["target"][:] = array.targets(weight)
+        memory = run.memories[name] = rules[name].start(array.crossbar.shape)
+        memory["target"][:] = array.targets(weights[name])
         memory["wanted"][:] = memory["written"][:] = pair_mean(memory["target"])
-        array.write(weight)
+        array.write(weights[name])
         tally += Tally(programmed=math.prod(array.crossbar.shape))
-        for _ in range(loop.corrections):
-            tally += correct(array, weight, rule, memory, loop.correction_reads)
+    for _ in range(loop.corrections):
+        _clock(run.model).wait(loop.settle_s)
+        for name, array in run.model.arrays.items():
+            memory = run.memories[name]
+            tally += correct(array, weights[name], rules[name], memory, loop.correction_reads)
     run.model.programmed()
     if loop.forward == "readback":
         run.model.read_back()
-    position = Position(phase=-1, steps=0, tally=tally)
-    run.position = replace(position, seconds=time.perf_counter() - began_s)
+    run.position = Position(phase=-1, tally=tally, seconds=time.perf_counter() - began_s)
     _close_epoch(run, dataset)
     run.position = Position(phase=0)
 
@@ -148,16 +154,18 @@ def _program(run: LoopRun, dataset: Dataset, loop: Loop) -> None:
 def _enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
     """Begin a phase with the memory of its rule, but for what is known already of the devices.
 
-    Pulses make what is known of targets obsolete; a rule that leaves devices alone does not.
+    Which are stuck stays known. What weights were written to does only as long as no pulses are
+    sent: to a rule that remembers it, or one that leaves devices alone.
     """
     for name, rule in rules.items():
         fresh, before = rule.start(run.model.arrays[name].crossbar.shape), run.memories[name]
-        kept = (
-            before
-            if isinstance(rule, Digital)
-            else {k: before[k] for k in fresh.keys() & before.keys()}
-        )
-        run.memories[name] = fresh | kept
+        kept = {"stuck", "target"} | (before.keys() if isinstance(rule, Digital) else fresh.keys())
+        run.memories[name] = fresh | {k: v for k, v in before.items() if k in kept}
+
+
+def _clock(model: LoopNetwork) -> Timekeeper:
+    """The clock of the chip, which all arrays share."""
+    return next(iter(model.arrays.values())).crossbar.clock
 
 
 def _epoch(
@@ -170,14 +178,13 @@ def _epoch(
     mark: Hook,
 ) -> None:
     if phase.wait_s > 0.0 and not run.position.waited:
-        next(iter(run.model.arrays.values())).crossbar.clock.wait(phase.wait_s)
+        _clock(run.model).wait(phase.wait_s)
         run.model.restore()
         run.position = replace(run.position, waited=True)
     at = run.position
     share = 0.5 * (1.0 + math.cos(math.pi * at.epoch / phase.epochs))
-    for group, rate in zip(
-        run.optimiser.param_groups, (phase.learning_rate, phase.digital_learning_rate), strict=True
-    ):
+    rates = (phase.learning_rate, phase.digital_learning_rate, phase.gain_learning_rate)
+    for group, rate in zip(run.optimiser.param_groups, rates, strict=True):
         group["lr"] = rate * share
     address = (at.phase, at.epoch)
     shuffled = batches(dataset.train, loop.batch_size, stream(seed, "loop shuffle", *address))
@@ -202,7 +209,7 @@ def _epoch(
                 tally += rule.step(crossbar, change[name], memory, rng)
                 if loop.refresh is not None and (number + 1) % loop.refresh.every == 0:
                     limits = Refresh(loop.refresh.g_above, loop.refresh.g_difference)
-                    tally += limits.step(crossbar)
+                    tally += limits.step(crossbar, memory)
         finally:
             seconds = run.position.seconds + time.perf_counter() - began_s
             run.position = replace(run.position, tally=run.position.tally + tally, seconds=seconds)
@@ -252,7 +259,7 @@ def _close_epoch(run: LoopRun, dataset: Dataset) -> None:
             programmed=at.tally.programmed,
             set_pulses=at.tally.set_pulses,
             resets=at.tally.resets,
-            chip_s=next(iter(run.model.arrays.values())).crossbar.clock.now_s,
+            chip_s=_clock(run.model).now_s,
             seconds=at.seconds + time.perf_counter() - began_s,
         )
     )

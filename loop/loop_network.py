@@ -70,13 +70,13 @@ class LoopNetwork(nn.Module):
             self.get_buffer(f"{_key(name)}_restored").fill_(factor)
 
     def scale_of(self, name: str) -> Tensor:
-        """What the outputs of the matrix `name` are multiplied with: gain times restoring factor."""
+        """What outputs of the matrix `name` are multiplied with: gain times restoring factor."""
         return self.gain(name) * self.get_buffer(f"{_key(name)}_restored")
 
     def digital(self) -> list[nn.Parameter]:
-        """Thresholds, biases and gains: what is trained without touching a device."""
+        """Thresholds and biases: parameters of the network that no device holds."""
         matrices = {id(weight) for weight in self.weights.values()}
-        return [p for p in self.parameters() if id(p) not in matrices]
+        return [p for p in self.network.parameters() if id(p) not in matrices]
 
     def forward(self, x: Tensor, dropout: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Logits (time, batch, outputs) for inputs `x` (time, batch, inputs)."""

@@ -32,7 +32,9 @@ class RoundRobin(Section):
 class Reprogram(Section):
     """Weights whose accumulated change reaches `g_threshold` [µS] are programmed again.
 
-    A device that reads further than `g_stuck` [µS] from its target counts as stuck.
+    A device counts as stuck if it reads more than `g_stuck` [µS] above its target or as much below
+    half of it, if it was told `g_stuck` and is in RESET, or if it was told RESET and reads more
+    than half of `g_stuck`.
     """
 
     name: Literal["reprogram"]
@@ -65,9 +67,10 @@ class Refresh(Section):
 class Phase(Section):
     """A stretch of training in the loop; before each epoch the chip is left alone for `wait_s` [s].
 
-    So the network meets its devices at several ages. `learning_rate` is that of the weights,
-    `digital_learning_rate` that of thresholds, biases and gains; both fall along half a cosine
-    within the phase.
+    So the network meets its devices at several ages; after each wait one factor per matrix restores
+    what drift has taken. `learning_rate` is that of the weights, `digital_learning_rate` that of
+    thresholds and biases, `gain_learning_rate` that of a gain per column; all fall along half a
+    cosine within the phase.
     """
 
     rule: Rule
@@ -75,6 +78,7 @@ class Phase(Section):
     wait_s: NotNegative = 0.0
     learning_rate: Positive = 1e-3
     digital_learning_rate: Positive = 1e-3
+    gain_learning_rate: NotNegative = 0.0
 
 
 class Aware(Section):
@@ -100,8 +104,10 @@ class Loop(Section):
     It starts from the network trained in software, or from the one of `aware` if there is that
     section. With `clip_rms` each column of its matrices is first held within so many of its root
     mean squares, as in `aware`, in place of the clipping of the hardware section. The chip is
-    programmed, then `corrections` times read back (the mean of `correction_reads`), and pairs that
-    are off by `g_correction` [µS] or more are written again. Then come the `phases`.
+    programmed, then `corrections` times left alone for `settle_s` [s] and read back (the mean of
+    `correction_reads`), and pairs that are off by `g_correction` [µS] or more are written again.
+    Then come the `phases`. A parameter set whose time counts from the last pulse needs `settle_s`
+    near its t0, for before that its devices show more than they were told.
 
     `forward` is "multiply", every product measured on the arrays, or "readback", conductances read
     every `readback_every` batches and products computed with them. `compensation` lists what is
@@ -117,6 +123,7 @@ class Loop(Section):
     dropout: Fraction = 0.0
     corrections: Annotated[int, Field(ge=0, le=1000)] = 0
     correction_reads: Annotated[int, Field(ge=1, le=1000)] = 1
+    settle_s: NotNegative = 0.0
     g_correction: Positive = 0.5
     g_stuck: Positive = 6.0
     refresh: Refresh | None = None

@@ -40,7 +40,7 @@ class Chip:
     draw of the whole noise for each time of the clock) or "none". The same `seed` and the same
     operations give the same numbers; reading changes neither what is programmed nor its drift.
     A chip that is looked at `often`, a moment after it was looked at before, keeps what it knows
-    of its slow noise, at 0.6 kB per device; its numbers are the same.
+    of its slow noise, at 0.8 kB per device; its numbers are the same to rounding.
 
     >>> chip = Chip(seed=1)
     >>> chip.program("w", np.eye(3))
