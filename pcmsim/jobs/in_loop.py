@@ -12,14 +12,13 @@ from pcmsim import runlog
 from pcmsim.config import Config, Hardware, Loop
 from pcmsim.datasets import Dataset, Split
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import DataError, UsageError
+from pcmsim.errors import UsageError
 from pcmsim.jobs import folder
 from pcmsim.loop import (
     Autosave,
     Crossbar,
     LoopNetwork,
     LoopReport,
-    Measured,
     WeightArray,
     Worn,
     begin,
@@ -37,6 +36,7 @@ from pcmsim.rng import key
 KIND = "loop"
 PULSED = ("accumulate", "stochastic", "round_robin")
 LOG = "log.h5"
+TRANSFER = "transfer.json"
 UNITS = {
     "phase": "1",
     "epoch": "1",
@@ -116,10 +116,7 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
         return folder.read_results(out, KIND)
     seed = key(task.config.seed, "chip", index)
     arrays = _open(task, seed)
-    transfer = _mapped(deepcopy(task.software), arrays, task.config.hardware)
-    for name, array in transfer.arrays.items():
-        array.write(transfer.weights[name].detach().numpy())
-    measured = {"transfer": _follow(task, transfer)}
+    transfer = _transfer(task, arrays, out / TRANSFER)
     # The same chip from its making; of a real one there is no second, and it goes on.
     if task.config.hardware.driver is None:
         arrays = _open(task, seed)
@@ -133,7 +130,6 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
             on_epoch(index, epoch)
 
     history = _train(task, model, arrays, seed, out, report)
-    measured["in_loop"] = _follow(task, model)
     results = {
         "kind": KIND,
         "format": folder.FORMAT,
@@ -143,10 +139,26 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
         "seconds": sum(row.seconds for row in history),
         "chip_s": history[-1].chip_s,
         "wear": {name: dict(a.wear()) for name, a in arrays.items() if isinstance(a, Worn)},
-        "measured": {stage: [asdict(m) for m in rows] for stage, rows in measured.items()},
+        "measured": {"transfer": transfer, "in_loop": _follow(task, model)},
     }
     folder.write_json(out / folder.RESULTS, results)
     return results
+
+
+def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[dict[str, Any]]:
+    """Write the software network and follow it; read from `file` if that was done before.
+
+    A run that goes on must not write it again: a real chip would lose what it has learnt.
+    """
+    if file.exists():
+        rows: list[dict[str, Any]] = folder.read_json(file)["measured"]
+        return rows
+    model = _mapped(deepcopy(task.software), arrays, task.config.hardware)
+    for name, array in model.arrays.items():
+        array.write(model.weights[name].detach().numpy())
+    measured = _follow(task, model)
+    folder.write_json(file, {"measured": measured})
+    return measured
 
 
 def _open(task: Task, seed: int) -> Mapping[str, Crossbar]:
@@ -180,7 +192,7 @@ def _train(
     """Train from the checkpoint in `out`, or from the beginning; the history of all epochs."""
     run = begin(model, task.loop)
     restore_training(run, arrays, out)
-    _rewind(out / LOG, len(run.history))
+    _mend(out / LOG, run.history)
 
     def report(epoch: LoopReport) -> None:
         runlog.append(out / LOG, asdict(epoch), UNITS)
@@ -192,21 +204,20 @@ def _train(
     return run.history
 
 
-def _rewind(log: Path, known: int) -> None:
-    """Drop the rows of epochs that were logged and then lost with the state after them."""
+def _mend(log: Path, history: Sequence[LoopReport]) -> None:
+    """Bring the log to the epochs of the checkpoint: a stop may have come between the two."""
     rows = len(runlog.read(log)["epoch"]) if log.exists() else 0
-    if rows < known:
-        raise DataError(
-            f"{log} has {rows} epochs and the checkpoint beside it {known}; restore both from one "
-            f"copy, or train again into a new folder"
-        )
-    if rows:
-        runlog.truncate(log, known)
+    if rows > len(history):
+        runlog.truncate(log, len(history))
+    for epoch in history[rows:]:
+        runlog.append(log, asdict(epoch), UNITS)
 
 
-def _follow(task: Task, model: LoopNetwork) -> list[Measured]:
-    loop = task.loop
-    return follow(model, task.dataset.test, task.calibration, loop.compensation, loop.times_s)
+def _follow(task: Task, model: LoopNetwork) -> list[dict[str, Any]]:
+    """Metric at the times of the loop, counted from now, with each compensation."""
+    loop, test = task.loop, task.dataset.test
+    found = follow(model, test, task.calibration, loop.compensation, loop.times_s)
+    return [asdict(measured) for measured in found]
 
 
 def _stages(chips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

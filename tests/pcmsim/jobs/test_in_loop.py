@@ -195,8 +195,7 @@ class FailingCrossbar(MockCrossbar):
 
     def program(self, g_target, where=None):
         self._count("program")
-        if where is not None:
-            self.sent.append(np.where(where, g_target, -1.0).tobytes())
+        self.sent.append(np.where(True if where is None else where, g_target, -1.0).tobytes())
         super().program(g_target, where)
 
     def multiply(self, x):
