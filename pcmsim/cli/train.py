@@ -28,6 +28,12 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that stopped.")
     ] = False,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known", help="Take software training over from this run of the same network."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,7 +66,7 @@ def train(
             in_loop(before + epoch.epoch, total, note)
 
         hooks = (on_epoch, loading, on_aware, on_loop)
-        results = jobs.train(loaded, folder, data, resume, *hooks)
+        results = jobs.train(loaded, folder, data, resume, *hooks, known)
     page = jobs.report(folder)
     console.out.print(
         f"{results['task']} {results['network']} {results['unit']}: test "

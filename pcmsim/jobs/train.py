@@ -1,47 +1,31 @@
 """Train a network, in software and then, if wanted, with chips in the loop: one run folder."""
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
-from pcmsim import runlog
-from pcmsim.config import Config, Network, Training
+from pcmsim.config import Config, Network, load_config
 from pcmsim.datasets import Dataset, load
 from pcmsim.datasets.roll import KEYS
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import DataError, UsageError
-from pcmsim.jobs import folder, in_loop
+from pcmsim.errors import UsageError
+from pcmsim.files import replace
+from pcmsim.jobs import folder, in_loop, software
 from pcmsim.loop import (
-    Checkpoint,
     Disturbance,
     EpochReport,
     Fit,
     evaluate,
-    fit,
-    load_checkpoint,
 )
-from pcmsim.networks import SpikingNetwork, save_network
+from pcmsim.networks import SpikingNetwork
 from pcmsim.rng import key
 
 KIND = "train"
-LOG = "log.h5"
 AWARE = "aware"
-TENSORBOARD = "tensorboard"
-UNITS = {
-    "epoch": "1",
-    "train_nll": "nat/step",
-    "valid_nll": "nat/step",
-    "learning_rate": "1",
-    "activity": "1",
-    "seconds": "s",
-}
-SCALARS = ("train_nll", "valid_nll", "learning_rate", "activity")
+CHECKPOINT = "checkpoint.safetensors"
 OnEpoch = Callable[[EpochReport], None]
 
 
@@ -54,6 +38,7 @@ def train(
     on_load: Callable[[int, int], None] | None = None,
     on_aware: OnEpoch | None = None,
     on_loop: in_loop.OnLoopEpoch | None = None,
+    known: Path | None = None,
 ) -> dict[str, Any]:
     """Train what `config` describes into the folder `out` and return its results.
 
@@ -69,6 +54,8 @@ def train(
     With a section `loop` the network then trains on chips (`pcmsim.jobs.in_loop`), from the network
     of the section `aware` if there is one, which is kept in the folder `aware`; each chip has a
     folder of its own. `on_aware` and `on_loop(chip, epoch)` are called after epochs of these.
+    `known` is a run with the same seed, data, network and training: what it has trained in
+    software is taken over and not trained again.
 
     Raises `UsageError` for a configuration or folder that cannot be used, before any work;
     `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
@@ -79,6 +66,8 @@ def train(
     out = Path(out)
     if not resume:
         folder.check_new(out)
+        if known is not None:
+            _check_known(config, known)
     else:
         folder.check_same(out, KIND, config)
         if (out / folder.RESULTS).exists():
@@ -86,9 +75,24 @@ def train(
     dataset = load(config.data, config.seed, data_path, on_load)
     if not resume:
         folder.create(out, KIND, config, dataset.source)
+        if known is not None:
+            folder.check_same_data(known, dataset.source)
+            _take_over(known, out)
     else:
         folder.check_same_data(out, dataset.source)
-    network, found = _train(config, dataset, out, on_epoch, SpikingNetwork(*_new(config)))
+    return _run(config, dataset, out, on_epoch, on_aware, on_loop)
+
+
+def _run(
+    config: Config,
+    dataset: Dataset,
+    out: Path,
+    on_epoch: OnEpoch | None,
+    on_aware: OnEpoch | None,
+    on_loop: in_loop.OnLoopEpoch | None,
+) -> dict[str, Any]:
+    new = SpikingNetwork(*_new(config))
+    network, found = software.train_network(config, dataset, out, on_epoch, new)
     results = _results(config, dataset, network, found)
     if config.loop is not None:
         start = network
@@ -102,27 +106,25 @@ def train(
     return results
 
 
+def _check_known(config: Config, known: Path) -> None:
+    """Refuse a run whose networks are not those that `config` would train."""
+    before = load_config(known / folder.CONFIG)
+    for name in ("seed", "data", "network", "training", "aware"):
+        if getattr(before, name) != getattr(config, name):
+            raise UsageError(f"{known} was trained with another {name}; train without it")
+    if config.aware is not None and before.hardware.device != config.hardware.device:
+        raise UsageError(f"{known} was trained for other devices; train without it")
+
+
+def _take_over(known: Path, out: Path) -> None:
+    for name in ("", AWARE):
+        for file in (CHECKPOINT, software.LOG):
+            if (known / name / file).exists():
+                replace(out / name / file, (known / name / file).read_bytes())
+
+
 def _new(config: Config) -> tuple[Network, torch.Generator]:
     return config.network, torch.Generator().manual_seed(key(config.seed, "network"))
-
-
-def _train(
-    config: Config,
-    dataset: Dataset,
-    out: Path,
-    on_epoch: OnEpoch | None,
-    network: SpikingNetwork,
-    training: Training | None = None,
-    disturbance: Disturbance | None = None,
-) -> tuple[SpikingNetwork, Fit]:
-    """Train `network`, or go on from what is in `out`, and save it there."""
-    start = load_checkpoint(out)
-    _rewind(out / LOG, start)
-    with _report(out, start, on_epoch) as report:
-        settings = (training or config.training, config.seed, out, start, report, disturbance)
-        found = fit(network, dataset, *settings)
-    save_network(network, out)
-    return network, found
 
 
 def _train_aware(
@@ -130,9 +132,9 @@ def _train_aware(
     dataset: Dataset,
     out: Path,
     on_epoch: OnEpoch | None,
-    software: SpikingNetwork,
+    trained: SpikingNetwork,
 ) -> tuple[SpikingNetwork, Fit]:
-    """Train on devices drawn anew for every batch, from new weights or those of `software`."""
+    """Train on devices drawn anew for every batch, from new weights or those of `trained`."""
     aware = config.aware
     if aware is None:
         raise UsageError("this configuration has no section aware")
@@ -140,9 +142,11 @@ def _train_aware(
     disturbance = Disturbance(values, aware, config.seed)
     network = SpikingNetwork(*_new(config))
     if aware.start == "software":
-        network.load_state_dict(software.state_dict())
+        network.load_state_dict(trained.state_dict())
         disturbance.hold(network)
-    return _train(config, dataset, out, on_epoch, network, aware.training, disturbance)
+    return software.train_network(
+        config, dataset, out, on_epoch, network, aware.training, disturbance
+    )
 
 
 def _check_sizes(config: Config) -> None:
@@ -150,60 +154,6 @@ def _check_sizes(config: Config) -> None:
         size = getattr(config.network, name)
         if size != KEYS:
             raise UsageError(f"network.{name} = {size}; piano rolls have {KEYS} keys: write {KEYS}")
-
-
-def _rewind(log: Path, start: Checkpoint | None) -> None:
-    """Drop the row of an epoch that was logged and then lost with its checkpoint.
-
-    Raises `DataError` where log and checkpoint do not belong together; neither is touched then.
-    """
-    known = 0 if start is None else len(start.history)
-    if not log.exists() and not known:
-        return
-    table = runlog.read(log)
-    epochs = list(table.get("epoch", ()))
-    complete = set(table) == set(UNITS) and epochs == list(range(1, len(epochs) + 1))
-    if not complete or not known <= len(epochs) <= known + 1:
-        raise DataError(
-            f"{log} and the checkpoint beside it tell of different epochs; restore both from one "
-            f"copy, or train again into a new folder"
-        )
-    runlog.truncate(log, known)
-
-
-@contextlib.contextmanager
-def _report(out: Path, start: Checkpoint | None, on_epoch: OnEpoch | None) -> Iterator[OnEpoch]:
-    """Give a function that writes an epoch to the log and to TensorBoard and passes it on."""
-    first = 1 if start is None else len(start.history) + 1
-    with _writing(out):
-        writer = SummaryWriter(str(out / TENSORBOARD), purge_step=first)
-
-    def report(epoch: EpochReport) -> None:
-        row = asdict(epoch)
-        runlog.append(out / LOG, row, UNITS)
-        with _writing(out):
-            for name in SCALARS:
-                writer.add_scalar(name, row[name], epoch.epoch)
-            writer.flush()
-        if on_epoch is not None:
-            on_epoch(epoch)
-
-    try:
-        yield report
-    finally:
-        with _writing(out):
-            writer.close()
-
-
-@contextlib.contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{out / TENSORBOARD} cannot be written ({error}); epochs logged before are intact: "
-            f"free some space and resume the run"
-        ) from error
 
 
 def _results(

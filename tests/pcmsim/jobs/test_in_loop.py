@@ -122,6 +122,18 @@ def test_the_start_may_be_a_network_trained_on_disturbed_weights(tmp_path):
     assert len(results["stages"]) == 2 * 3
 
 
+def test_software_training_is_taken_over_from_a_run_of_the_same_network(unbroken, tmp_path):
+    config = changed(chips=1, times_s=[0.0], phases=[{"rule": {"name": "digital"}, "epochs": 1}])
+    epochs = []
+    results = jobs.train(config, tmp_path / "run", on_epoch=epochs.append, known=unbroken[0])
+    assert not epochs
+    assert results["software_metric"] == unbroken[1]["software_metric"]
+    other = build({**TINY, "seed": 2})
+    with pytest.raises(UsageError, match="another seed"):
+        jobs.train(other, tmp_path / "other", known=unbroken[0])
+    assert not (tmp_path / "other").exists()
+
+
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.tensorboard import SummaryWriter
 
 from pcmsim import runlog
 from pcmsim.config import build, dump, load_config
@@ -229,7 +230,7 @@ def test_events_that_cannot_be_written_are_reported_as_such(tmp_path, monkeypatc
     def refuse(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(MODULE.SummaryWriter, "add_scalar", refuse)
+    monkeypatch.setattr(SummaryWriter, "add_scalar", refuse)
     with pytest.raises(DataError, match=r"tensorboard cannot be written .*No space"):
         train(config_of(), tmp_path)
 
