@@ -77,7 +77,7 @@ def train(
         folder.create(out, KIND, config, dataset.source)
         if known is not None:
             folder.check_same_data(known, dataset.source)
-            _take_over(known, out)
+            _take_over(config, known, out)
     else:
         folder.check_same_data(out, dataset.source)
     return _run(config, dataset, out, on_epoch, on_aware, on_loop)
@@ -109,15 +109,16 @@ def _run(
 def _check_known(config: Config, known: Path) -> None:
     """Refuse a run whose networks are not those that `config` would train."""
     before = load_config(known / folder.CONFIG)
-    for name in ("seed", "data", "network", "training", "aware"):
+    wanted = ["seed", "data", "network", "training"]
+    for name in wanted if config.aware is None else [*wanted, "aware"]:
         if getattr(before, name) != getattr(config, name):
             raise UsageError(f"{known} was trained with another {name}; train without it")
     if config.aware is not None and before.hardware.device != config.hardware.device:
         raise UsageError(f"{known} was trained for other devices; train without it")
 
 
-def _take_over(known: Path, out: Path) -> None:
-    for name in ("", AWARE):
+def _take_over(config: Config, known: Path, out: Path) -> None:
+    for name in ("",) if config.aware is None else ("", AWARE):
         for file in (CHECKPOINT, software.LOG):
             if (known / name / file).exists():
                 replace(out / name / file, (known / name / file).read_bytes())
