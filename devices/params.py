@@ -96,6 +96,9 @@ class Values:
     set_nu_mean, set_nu_std
                            drift exponent of what SET pulses built up from RESET
     rejuvenation           share of the conductance whose clock a SET pulse starts again
+    set_acts_on            what a SET pulse finds: "drifted" (unless given), what drift has left, or
+                           "reference", the value at t0, so that the pulse undoes the drift; this
+                           needs rejuvenation = 1
     melt_curve             conductance after a melting pulse against its current
     wear_shape, wear_scale Weibull law of the number of RESETs a device survives
     """
@@ -132,6 +135,7 @@ class Values:
     set_nu_mean: NotNegative | None = None
     set_nu_std: NotNegative | None = None
     rejuvenation: Probability | None = None
+    set_acts_on: Literal["drifted", "reference"] | None = None
     melt_curve: MeltCurve | None = None
     wear_shape: Positive | None = None
     wear_scale: Positive | None = None
@@ -238,6 +242,8 @@ def _check(candidate: ParameterSet, name: str) -> ParameterSet:
 
 def _misfits(values: Values) -> Iterator[str]:
     """Faults of values that are each allowed by themselves."""
+    if values.set_acts_on == "reference" and values.rejuvenation != 1.0:
+        yield "set_acts_on = reference starts every clock again; write rejuvenation = 1.0"
     if values.p_stuck_reset + values.p_stuck_set + values.p_untunable > 1.0:
         yield "p_stuck_reset + p_stuck_set + p_untunable exceeds 1"
     if not values.noise_rate_min < values.noise_rate_split <= 0.5 / values.t_read_s:

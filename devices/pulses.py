@@ -66,6 +66,10 @@ def apply_set(
     RESET takes on the exponent of SET pulses, set_nu_mean + set_nu_std (√ρ a + √(1-ρ) b), with its
     own a and the b of its last melt; one that was programmed keeps the exponent it has.
 
+    With `set_acts_on` "reference" a pulse finds the value at t0 instead, as in Nandakumar et al.,
+    where pulses follow so fast that nothing has drifted; after a long time it would undo the drift.
+    Slow noise counts from the last pulse, of whatever kind: a SET pulse too makes traps begin anew.
+
     `counts` holds whole numbers from 0, in the array's shape; devices with 0 stay as they are, bit
     for bit. Faulty devices receive pulses and do not change.
     Raises `UsageError` if the set has no pulse model, for other counts, or a time before the last
@@ -87,6 +91,8 @@ def apply_set(
         return state
     n, sets = take(counts, at), take(state.sets, at)
     g, age = present(values, state, now_s, at)
+    if values.set_acts_on == "reference":
+        g = take(state.g, at).copy()
     low, high = np.minimum(g, model.set_g_min), np.maximum(g, model.set_g_max)
     for pulse in range(n.max()):
         on = np.flatnonzero(n > pulse)

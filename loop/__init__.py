@@ -6,7 +6,7 @@ a chip, simulated or real, `LoopNetwork` puts a network onto them, and `train_in
 there. Runs that were stopped go on from their checkpoint, bit for bit.
 """
 
-from pcmsim.loop.autosave import Autosave
+from pcmsim.loop.autosave import Announcing, Autosave
 from pcmsim.loop.aware import Disturbance, hold_all
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, load_checkpoint
 from pcmsim.loop.crossbar import Crossbar, Restorable, Timekeeper, Worn
@@ -26,6 +26,7 @@ from pcmsim.loop.trainer import Fit, fit
 from pcmsim.loop.weights import WeightArray
 
 __all__ = [
+    "Announcing",
     "Autosave",
     "Checkpoint",
     "Crossbar",

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pcmsim.config import Aware
+from pcmsim.config import Aware, Hardware
+from pcmsim.crossbar import weight_scale
 from pcmsim.devices import (
     Values,
     age_s,
@@ -29,6 +30,9 @@ from pcmsim.devices import (
 from pcmsim.loop.crossbar import FloatArray
 from pcmsim.networks import SpikingNetwork
 from pcmsim.rng import stream
+
+# One pair for each weight, and a scale for each column.
+COLUMNS = Hardware(scale="column")
 
 
 def drawn_conductance(
@@ -53,21 +57,27 @@ def drawn_conductance(
 
 
 def drawn_weight(
-    values: Values, weight: FloatArray, t_s: float, faults: float, rng: np.random.Generator
+    values: Values,
+    weight: FloatArray,
+    t_s: float,
+    faults: float,
+    rng: np.random.Generator,
+    hardware: Hardware = COLUMNS,
 ) -> FloatArray:
     """`weight` (rows, columns) as pairs of devices drawn anew show it, compensated by one factor.
 
-    Each column is scaled by its largest weight. The device that carries no weight shows nothing;
-    of all devices the share `faults` times that of the set is broken, and shows what it does.
+    Scaled as `hardware` says, without clipping. The devices that carry no weight show nothing; of
+    all devices the share `faults` times that of the set is broken, and shows what it does.
     """
-    scale = np.maximum(np.abs(weight).max(axis=0), np.float32(1e-12)) / np.float32(values.g_max)
-    g_target = np.abs(weight) / scale
+    unclipped = hardware.model_copy(update={"clip_std": None})
+    scale = weight_scale(weight, values, unclipped).astype(weight.dtype)
+    g_target = np.broadcast_to(np.abs(weight) / scale, (hardware.pairs, *weight.shape))
     g = drawn_conductance(values, g_target, t_s, rng)
     g[g_target == 0.0] = 0.0
     g *= g_target.sum() / max(float(g.sum()), 1e-6)
     sides = np.stack([np.where(weight > 0, g, 0), np.where(weight < 0, g, 0)])
     _break(values, sides, faults, rng)
-    return np.asarray((sides[0] - sides[1]) * scale, dtype=weight.dtype)
+    return np.asarray((sides[0] - sides[1]).mean(axis=0) * scale, dtype=weight.dtype)
 
 
 def _break(values: Values, g: FloatArray, faults: float, rng: np.random.Generator) -> None:
@@ -105,6 +115,7 @@ class Disturbance:
     values: Values
     aware: Aware
     seed: int
+    hardware: Hardware = COLUMNS
 
     @contextmanager
     def drawn(self, network: SpikingNetwork, *address: int) -> Iterator[None]:
@@ -113,7 +124,9 @@ class Disturbance:
         rng = stream(self.seed, "aware", *address)
         t_s = float(np.exp(rng.uniform(0.0, np.log(self.aware.longest_s))))
         shown = {
-            name: drawn_weight(self.values, weight.numpy(), t_s, self.aware.faults, rng)
+            name: drawn_weight(
+                self.values, weight.numpy(), t_s, self.aware.faults, rng, self.hardware
+            )
             for name, weight in clean.items()
         }
         _assign(network, {name: torch.from_numpy(weight) for name, weight in shown.items()})

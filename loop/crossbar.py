@@ -6,11 +6,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from pcmsim.crossbar import RESET
 from pcmsim.errors import UsageError
 
 FloatArray = NDArray[Any]
 Shape = tuple[int, int, int, int]
-RESET = -1
 
 
 class Timekeeper(Protocol):

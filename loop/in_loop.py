@@ -10,10 +10,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
 
+from pcmsim import config
 from pcmsim.config import Loop, Phase
 from pcmsim.datasets import Batch, Dataset, batches
 from pcmsim.errors import PcmsimError
@@ -24,7 +26,7 @@ from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.programming import correct
 from pcmsim.loop.rules import Digital, Memory, Refresh, Reprogram, Tally, UpdateRule, make_rule
 from pcmsim.loop.threads import one_thread
-from pcmsim.loop.weights import pair_mean
+from pcmsim.loop.weights import WeightArray, pair_mean
 from pcmsim.networks import nll
 from pcmsim.rng import key, stream
 
@@ -68,15 +70,21 @@ class Position:
 
 @dataclass
 class LoopRun:
-    """All of a run in the loop on one chip that changes; what a checkpoint holds."""
+    """All of a run in the loop on one chip that changes; what a checkpoint holds.
+
+    While it is `busy` with a batch it stands where nobody could go on from, unless an array fails.
+    """
 
     model: LoopNetwork
     optimiser: torch.optim.AdamW
     memories: dict[str, Memory]
     position: Position
     history: list[LoopReport]
+    busy: bool = False
 
 
+# In a rule's memory: a change that an array which failed before has kept from it.
+LATE = "late"
 Hook = Callable[[LoopRun], None]
 
 
@@ -125,30 +133,50 @@ def train_in_loop(
 
 
 def _program(run: LoopRun, dataset: Dataset, loop: Loop) -> None:
-    """Write the weights, then read back and write again what is off."""
-    began_s, tally = time.perf_counter(), Tally()
-    rules = {
-        name: Reprogram(loop.g_correction, array.g_max, loop.g_stuck)
-        for name, array in run.model.arrays.items()
-    }
-    weights = {name: w.detach().numpy() for name, w in run.model.weights.items()}
-    for name, array in run.model.arrays.items():
-        memory = run.memories[name] = rules[name].start(array.crossbar.shape)
-        memory["target"][:] = array.targets(weights[name])
-        memory["wanted"][:] = memory["written"][:] = pair_mean(memory["target"])
-        array.write(weights[name])
-        tally += Tally(programmed=math.prod(array.crossbar.shape))
-    for _ in range(loop.corrections):
-        _clock(run.model).wait(loop.settle_s)
-        for name, array in run.model.arrays.items():
-            memory = run.memories[name]
-            tally += correct(array, weights[name], rules[name], memory, loop.correction_reads)
-    run.model.programmed()
-    if loop.forward == "readback":
-        run.model.read_back()
-    run.position = Position(phase=-1, tally=tally, seconds=time.perf_counter() - began_s)
+    """Write the weights, then read back and write again what is off.
+
+    Arrays that were written before the run stopped are not written again.
+    """
+    began_s = time.perf_counter()
+    for number, (name, array) in enumerate(run.model.arrays.items()):
+        if number >= run.position.batch:
+            _write(run, name, array, loop)
+            run.position = replace(run.position, batch=number + 1)
+    if not run.position.waited:
+        for _ in range(loop.corrections):
+            _clock(run.model).wait(loop.settle_s)
+            for name, array in run.model.arrays.items():
+                _correct(run, name, array, loop)
+        run.model.programmed()
+    seconds = time.perf_counter() - began_s
+    run.position = replace(run.position, waited=True, seconds=seconds)
     _close_epoch(run, dataset)
     run.position = Position(phase=0)
+
+
+def _write(run: LoopRun, name: str, array: WeightArray, loop: Loop) -> None:
+    """Program all devices of an array, and remember what they were told."""
+    _clamp(run.model, name)
+    weight = run.model.weights[name].detach().numpy()
+    memory = run.memories[name] = _corrector(array, loop).start(array.crossbar.shape)
+    memory["target"][:] = array.targets(weight)
+    memory["wanted"][:] = memory["written"][:] = pair_mean(memory["target"])
+    array.write(weight)
+    _count(run, Tally(programmed=math.prod(array.crossbar.shape)))
+
+
+def _correct(run: LoopRun, name: str, array: WeightArray, loop: Loop) -> None:
+    """Read an array back and write again what is off."""
+    weight, memory = run.model.weights[name].detach().numpy(), run.memories[name]
+    _count(run, correct(array, weight, _corrector(array, loop), memory, loop.correction_reads))
+
+
+def _corrector(array: WeightArray, loop: Loop) -> Reprogram:
+    return Reprogram(loop.g_correction, array.g_max, loop.g_stuck)
+
+
+def _count(run: LoopRun, tally: Tally) -> None:
+    run.position = replace(run.position, tally=run.position.tally + tally)
 
 
 def _enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
@@ -177,10 +205,11 @@ def _epoch(
     seed: int,
     mark: Hook,
 ) -> None:
+    digital = isinstance(phase.rule, config.Digital)
+    for weight in run.model.weights.values():
+        weight.requires_grad_(not digital)
     if phase.wait_s > 0.0 and not run.position.waited:
-        _clock(run.model).wait(phase.wait_s)
-        run.model.restore()
-        run.position = replace(run.position, waited=True)
+        _wait(run, phase)
     at = run.position
     share = 0.5 * (1.0 + math.cos(math.pi * at.epoch / phase.epochs))
     rates = (phase.learning_rate, phase.digital_learning_rate, phase.gain_learning_rate)
@@ -191,31 +220,67 @@ def _epoch(
     for number, batch in enumerate(shuffled):
         if number < run.position.batch:
             continue
-        began_s = time.perf_counter()
-        if loop.forward == "readback" and number % loop.readback_every == 0:
-            run.model.read_back()
-        change, loss = _descend(run, batch, loop, key(seed, "loop dropout", *address, number))
+        began_s, here = time.perf_counter(), (*address, number)
+        run.busy = True
+        if number % loop.readback_every == 0:
+            run.model.look()
+        change, loss = _descend(run, batch, loop, key(seed, "loop dropout", *here))
         run.position = replace(
             run.position,
             batch=number + 1,
             loss=run.position.loss + loss,
             steps=run.position.steps + int(batch.mask.sum()),
         )
-        tally = Tally()
         try:
-            for name, rule in rules.items():
-                rng = stream(seed, "loop rule", name, *address, number)
-                crossbar, memory = run.model.arrays[name].crossbar, run.memories[name]
-                tally += rule.step(crossbar, change[name], memory, rng)
-                if loop.refresh is not None and (number + 1) % loop.refresh.every == 0:
-                    limits = Refresh(loop.refresh.g_above, loop.refresh.g_difference)
-                    tally += limits.step(crossbar, memory)
+            _act(run, loop, rules, change, partial(stream, seed, "loop rule", *here))
         finally:
             seconds = run.position.seconds + time.perf_counter() - began_s
-            run.position = replace(run.position, tally=run.position.tally + tally, seconds=seconds)
+            run.position = replace(run.position, seconds=seconds)
+        run.busy = False
         mark(run)
     _close_epoch(run, dataset)
     run.position = Position(phase=at.phase, epoch=at.epoch + 1)
+
+
+def _wait(run: LoopRun, phase: Phase) -> None:
+    """Leave the chip alone, and take back by one factor per matrix what that has cost."""
+    before = run.model.levels()
+    _clock(run.model).wait(phase.wait_s)
+    if isinstance(phase.rule, config.Reprogram):
+        run.model.restore()
+    else:
+        run.model.restore_after(before)
+    run.position = replace(run.position, waited=True)
+
+
+def _act(
+    run: LoopRun,
+    loop: Loop,
+    rules: dict[str, UpdateRule],
+    change: dict[str, np.ndarray],
+    chance: Callable[[str], np.random.Generator],
+) -> None:
+    """Let the rules bring the changes onto the devices.
+
+    If an array fails, what the others were to be changed by waits in their memories.
+    """
+    due = loop.refresh is not None and run.position.batch % loop.refresh.every == 0
+    for name in rules:
+        if LATE in run.memories[name]:
+            change[name] = change[name] + run.memories[name].pop(LATE)
+    names = list(rules)
+    for number, (name, rule) in enumerate(rules.items()):
+        crossbar, memory = run.model.arrays[name].crossbar, run.memories[name]
+        try:
+            tally = rule.step(crossbar, change[name], memory, chance(name))
+            if due and loop.refresh is not None and not isinstance(rule, Digital):
+                limits = Refresh(loop.refresh.g_above, loop.refresh.g_difference)
+                tally += limits.step(crossbar, memory)
+        except PcmsimError:
+            for later in names[number + 1 :]:
+                run.memories[later][LATE] = change[later]
+            raise
+        _count(run, tally)
 
 
 def _descend(
@@ -236,18 +301,24 @@ def _descend(
     before = {name: weight.detach().clone() for name, weight in model.weights.items()}
     run.optimiser.step()
     change = {}
-    with torch.no_grad():
-        for name, array in model.arrays.items():
-            weight, largest = model.weights[name], torch.from_numpy(array.scale * array.g_max)
-            # A pair shows no more than g_max, so wanting more would only pile up.
-            weight.clamp_(-largest.to(weight), largest.to(weight))
-            change[name] = array.change_g((weight - before[name]).numpy())
+    for name, array in model.arrays.items():
+        _clamp(model, name)
+        change[name] = array.change_g((model.weights[name].detach() - before[name]).numpy())
     return change, loss.item()
+
+
+def _clamp(model: LoopNetwork, name: str) -> None:
+    """Hold a matrix within what pairs can show; wanting more would only pile up."""
+    array, weight = model.arrays[name], model.weights[name]
+    largest = torch.from_numpy(array.scale * array.g_max).to(weight)
+    with torch.no_grad():
+        weight.clamp_(-largest, largest)
 
 
 def _close_epoch(run: LoopRun, dataset: Dataset) -> None:
     """Measure the validation split and add the epoch to the history."""
     at, began_s = run.position, time.perf_counter()
+    run.model.look()
     valid = evaluate(run.model.network, dataset.valid, run.model.multiply)
     run.history.append(
         LoopReport(

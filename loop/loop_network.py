@@ -19,11 +19,18 @@ class LoopNetwork(nn.Module):
     """`network` with its products taken on `arrays`, and a digital gain per column.
 
     The network's own weights are what software believes and computes gradients with; thresholds,
-    biases and gains are digital. `correction` is the drift compensation of the outputs.
+    biases and gains are digital. `correction` is the drift compensation of the outputs. With
+    `reads_back` products are not measured one by one but computed with weights that `look` reads.
     """
 
-    def __init__(self, network: SpikingNetwork, arrays: Mapping[str, WeightArray]) -> None:
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        arrays: Mapping[str, WeightArray],
+        reads_back: bool = False,
+    ) -> None:
         super().__init__()
+        self.reads_back = reads_back
         self.network = network
         self.arrays = dict(arrays)
         self.gains = nn.ParameterDict(
@@ -46,28 +53,43 @@ class LoopNetwork(nn.Module):
         found: nn.Parameter = self.gains[_key(name)]
         return found
 
-    def _shown(self, name: str) -> float:
-        """Mean |output| of the matrix over one-hot inputs, relative to the weights believed in."""
-        array = self.arrays[name]
-        one_hot = np.eye(array.crossbar.shape[2], dtype=np.float32)
-        believed = float(self.weights[name].detach().abs().mean())
-        return float(np.abs(array.multiply(one_hot)).mean()) / max(believed, 1e-12)
+    def levels(self) -> dict[str, float]:
+        """Mean |output| of each matrix over one-hot inputs, measured on its array now."""
+        found = {}
+        for name, array in self.arrays.items():
+            one_hot = np.eye(array.crossbar.shape[2], dtype=np.float32)
+            found[name] = max(float(np.abs(array.multiply(one_hot)).mean()), 1e-12)
+        return found
+
+    def believed(self) -> dict[str, float]:
+        """Mean |weight| of each matrix as software believes it to be."""
+        return {n: max(float(w.detach().abs().mean()), 1e-12) for n, w in self.weights.items()}
 
     def programmed(self) -> None:
-        """Remember what the devices show now, right after they were programmed."""
-        for name in self.arrays:
-            self.get_buffer(f"{_key(name)}_shown").fill_(self._shown(name))
+        """Remember what the devices show of the weights right after they were programmed."""
+        believed = self.believed()
+        for name, level in self.levels().items():
+            self.get_buffer(f"{_key(name)}_shown").fill_(level / believed[name])
+
+    def restore_after(self, before: Mapping[str, float]) -> None:
+        """Take back what drift has taken since `before`, the levels measured then.
+
+        One factor per matrix, on top of those of earlier times: right where every device has kept
+        its clock in between.
+        """
+        for name, level in self.levels().items():
+            self.get_buffer(f"{_key(name)}_restored").mul_(before[name] / level)
 
     def restore(self) -> None:
-        """Multiply the outputs of each matrix by what drift has taken since programming.
+        """Let the outputs of each matrix have the level of the weights that are believed in.
 
-        One factor per matrix, measured. Devices that were written since have drifted less, and
-        the factor is that of all of them.
+        For devices that are programmed to these weights now and then: those that were written
+        since have drifted less, and a factor that only ever grew would be too large for them.
         """
-        for name in self.arrays:
-            before = self.get_buffer(f"{_key(name)}_shown").item()
-            factor = before / max(self._shown(name), 1e-6)
-            self.get_buffer(f"{_key(name)}_restored").fill_(factor)
+        believed = self.believed()
+        for name, level in self.levels().items():
+            shown = self.get_buffer(f"{_key(name)}_shown").item()
+            self.get_buffer(f"{_key(name)}_restored").fill_(shown * believed[name] / level)
 
     def scale_of(self, name: str) -> Tensor:
         """What outputs of the matrix `name` are multiplied with: gain times restoring factor."""
@@ -92,9 +114,10 @@ class LoopNetwork(nn.Module):
         factor, offset = (torch.from_numpy(np.asarray(a)).to(y) for a in self.correction[name])
         return y * factor + offset
 
-    def read_back(self) -> None:
-        """Read all devices and multiply with what they showed, until the next reading."""
-        self.products = {name: ReadBack(array.read()) for name, array in self.arrays.items()}
+    def look(self) -> None:
+        """If products are computed with weights that were read back, read them now."""
+        if self.reads_back:
+            self.products = {name: ReadBack(array.read()) for name, array in self.arrays.items()}
 
 
 class ReadBack:

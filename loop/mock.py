@@ -3,8 +3,8 @@
 import numpy as np
 
 from pcmsim.clock import Clock
+from pcmsim.crossbar import RESET
 from pcmsim.loop.crossbar import (
-    RESET,
     FloatArray,
     Shape,
     check_counts,

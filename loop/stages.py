@@ -1,6 +1,6 @@
 """How a network on its arrays does as time goes by, with each kind of compensation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,15 @@ from pcmsim.loop.recalibration import Compensation, correction, reference
 
 @dataclass(frozen=True)
 class Measured:
-    """Metric [nat/step] with one compensation at `t_s` [s] after the stage began."""
+    """Metric [nat/step] with one compensation at `t_s` [s] after the stage began.
+
+    `at_s` is what the clock showed when it was measured: on an instrument, where measuring takes
+    time, it may be later.
+    """
 
     compensation: str
     t_s: float
+    at_s: float
     per_step: float
     per_sequence: float
 
@@ -30,7 +35,6 @@ def follow(
     calibration: Split,
     kinds: Sequence[Compensation],
     times_s: Sequence[float],
-    on_time: Callable[[], None] | None = None,
 ) -> list[Measured]:
     """Wait until each of `times_s`, counted from now, and measure `test` with each of `kinds`.
 
@@ -40,6 +44,7 @@ def follow(
     crossbars: dict[str, Crossbar] = {n: a.crossbar for n, a in model.arrays.items()}
     clock = next(iter(crossbars.values())).clock
     began_s, before = clock.now_s, model.correction
+    model.look()
     known = reference(crossbars, _inputs(model, calibration) if "affine" in kinds else {})
     scales = {
         name: array.scale * model.scale_of(name).detach().numpy()
@@ -48,12 +53,12 @@ def follow(
     found = []
     for t_s in times_s:
         clock.wait(max(began_s + t_s - clock.now_s, 0.0))
+        at_s = clock.now_s - began_s
+        model.look()
         for kind in kinds:
             model.correction = correction(crossbars, kind, known, scales)
             test_result = evaluate(model.network, test, model.multiply)
-            found.append(Measured(kind, t_s, test_result.per_step, test_result.per_sequence))
-        if on_time is not None:
-            on_time()
+            found.append(Measured(kind, t_s, at_s, test_result.per_step, test_result.per_sequence))
     model.correction = before
     return found
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pcmsim.crossbar import RESET
 from pcmsim.loop.contract.terms import Terms
-from pcmsim.loop.crossbar import RESET, Crossbar, FloatArray
+from pcmsim.loop.crossbar import Crossbar, FloatArray
 
 
 class BrokenError(Exception):

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from pcmsim.crossbar import RESET
 from pcmsim.loop.contract.bench import Bench, BrokenError, alike, last, pairs, stays
 from pcmsim.loop.contract.terms import BrokenPromiseError, Terms
-from pcmsim.loop.crossbar import RESET, Crossbar
+from pcmsim.loop.crossbar import Crossbar
 from pcmsim.rng import stream
 
 _FEWEST = 16
@@ -189,12 +190,15 @@ def _the_clock_never_goes_backwards(bench: Bench) -> None:
         lambda: bench.multiply(bench.inputs(3)),
         lambda: bench.crossbar.clock.wait(0.0),
     )
+    began_s = float(clock.now_s)
     for operation in operations:
         before_s = float(clock.now_s)
         operation()
         now_s = float(clock.now_s)
         if not (np.isfinite(now_s) and now_s >= before_s):
             raise BrokenError(f"it went from {before_s:g} to {now_s:g} s during an operation")
+    if not float(clock.now_s) > began_s:
+        raise BrokenError(f"it still shows {began_s:g} s after {len(operations)} operations")
     before_s = float(clock.now_s)
     clock.wait(bench.terms.wait_s)
     passed_s = float(clock.now_s) - before_s

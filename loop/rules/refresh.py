@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcmsim.loop.crossbar import RESET, Crossbar
+from pcmsim.crossbar import RESET
+from pcmsim.loop.crossbar import Crossbar
 from pcmsim.loop.rules.rule import Memory, Tally, program, send
 
 
@@ -35,7 +36,13 @@ class Refresh:
         both = np.broadcast_to(used_up, g.shape)
         target = np.stack([np.maximum(difference, 0.0), np.maximum(-difference, 0.0)])
         where = both & (target > 0.0)
+        owed = known.get("owed")
+        if owed is not None:  # in case the crossbar fails between RESET and programming
+            owed += np.where(used_up, difference, 0.0).mean(axis=0)
         tally = send(crossbar, np.where(both, RESET, 0).astype(np.int32), known)
         if "target" in known:
             known["target"][both] = 0.0
-        return tally + program(crossbar, np.where(where, target, 0.0).astype(g.dtype), where, known)
+        tally += program(crossbar, np.where(where, target, 0.0).astype(g.dtype), where, known)
+        if owed is not None:
+            owed -= np.where(used_up, difference, 0.0).mean(axis=0)
+        return tally

@@ -53,7 +53,8 @@ class Reprogram:
             g = crossbar.read()
             wanted[:] = written[:] = (g[0] - g[1]).mean(axis=0)
         np.clip(wanted + change_g, -self.g_max, self.g_max, out=wanted)
-        due = np.abs(wanted - written) >= self.g_threshold
+        # Not a number where a write has failed: it is made up for.
+        due = ~(np.abs(wanted - written) < self.g_threshold)
         if not due.any():
             return Tally()
         g = crossbar.read(_both(due, crossbar.shape)).reshape(*crossbar.shape[:2], -1)
@@ -71,7 +72,7 @@ class Reprogram:
 
         `g` (2, pairs, n) is what a read of them showed [µS].
         """
-        memory["written"][due] = wanted
+        memory["written"][due] = np.nan
         chosen = _both(due, crossbar.shape)
         told = memory["target"][chosen].reshape(g.shape)
         stuck = memory["stuck"][chosen].reshape(g.shape) | self._missed(g, told)
@@ -82,7 +83,9 @@ class Reprogram:
         where[chosen] = touched.ravel()
         g_target = np.zeros(crossbar.shape, dtype=np.float32)
         g_target[chosen] = target.ravel()
-        return program(crossbar, g_target, where, memory)
+        tally = program(crossbar, g_target, where, memory)
+        memory["written"][due] = wanted
+        return tally
 
     def _missed(self, g: FloatArray, told: FloatArray) -> NDArray[np.bool_]:
         """Which devices show what they would not if they had taken the target they were told."""

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pcmsim.crossbar import RESET
 from pcmsim.errors import UsageError
-from pcmsim.loop.crossbar import RESET, Crossbar, FloatArray, Shape
+from pcmsim.loop.crossbar import Crossbar, FloatArray, Shape
 
 # Arrays that a rule carries from step to step; they go into checkpoints by name.
 Memory = dict[str, NDArray[Any]]

@@ -4,10 +4,11 @@ from pcmsim.crossbar.chip import Chip
 from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, factors, readout
 from pcmsim.crossbar.mapping import check_weight, pair_targets, weight_scale
 from pcmsim.crossbar.storage import chip_bytes, load_chip, restore_chip, save_chip
-from pcmsim.crossbar.writing import Written
+from pcmsim.crossbar.writing import RESET, Written
 
 __all__ = [
     "KINDS",
+    "RESET",
     "Chip",
     "Kind",
     "Readout",

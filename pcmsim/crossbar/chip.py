@@ -122,9 +122,9 @@ class Chip:
         matrix = self._matrix(name)
         target = _real(g_target, f"g_target of {name}").astype(self.dtype, copy=False)
         self._check_shape(matrix, "g_target", target)
-        check_target(self.values, target if where is None else target[where])
         if where is not None:
-            self._check_shape(matrix, "where", where)
+            self._check_mask(matrix, where)
+        check_target(self.values, target if where is None else target[where])
         if (method or self.hardware.programming) == "statistical":
             self._writing.statistical(name, matrix, target, where, self.clock.now_s)
             return None
@@ -159,7 +159,7 @@ class Chip:
         """
         matrix = self._matrix(name)
         if where is not None:
-            self._check_shape(matrix, "where", where)
+            self._check_mask(matrix, where)
         g, std = self._sight.shown(name, matrix, where)
         if std is None:
             return g.copy()
@@ -223,6 +223,11 @@ class Chip:
         if name not in self.matrices:
             raise UsageError(f"no matrix {name!r} on this chip; it holds {sorted(self.matrices)}")
         return self.matrices[name]
+
+    def _check_mask(self, matrix: Matrix, where: FloatArray) -> None:
+        self._check_shape(matrix, "where", where)
+        if np.asarray(where).dtype != np.bool_:
+            raise UsageError(f"where must be boolean; got {np.asarray(where).dtype}")
 
     def _check_shape(self, matrix: Matrix, name: str, array: FloatArray) -> None:
         if np.shape(array) != matrix.device_shape:

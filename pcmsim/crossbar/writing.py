@@ -1,7 +1,7 @@
 """How devices of a matrix are written: by statistics, in a closed loop, or pulse by pulse."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,7 +64,8 @@ class Writing:
         for i, (part, mask) in enumerate(_parts(matrix, target, where)):
             state = matrix.states[i]
             address = key(self.seed, "verify", name, i, state.programmings)
-            slow = self.reading.slow(name, i, state, now_s)
+            # Melting wipes out the fluctuation that a device had: reads see what follows the pulse.
+            slow = self.reading.slow(name, i, replace(state, programmed_at_s=now_s), now_s)
             matrix.states[i], outcome = write_verify(
                 self.parameter_set.values, state, part, now_s, address, settings, mask, slow
             )

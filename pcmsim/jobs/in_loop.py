@@ -15,10 +15,13 @@ from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
 from pcmsim.jobs import folder
 from pcmsim.loop import (
+    Announcing,
     Autosave,
     Crossbar,
+    HardwareError,
     LoopNetwork,
     LoopReport,
+    Restorable,
     WeightArray,
     Worn,
     begin,
@@ -86,6 +89,15 @@ def check(config: Config) -> None:
         return
     if driver is not None:
         find_driver(driver)
+        if loop.chips != 1:
+            raise UsageError(
+                f"loop.chips = {loop.chips}: behind hardware.driver there is one chip; write 1"
+            )
+    elif config.hardware.programming == "verify" and values.set_pulse is None:
+        raise UsageError(
+            f"hardware.device = {config.hardware.device}: this parameter set has no pulses to "
+            f"verify with; write programming: statistical"
+        )
     elif any(phase.rule.name in PULSED for phase in loop.phases) and values.set_pulse is None:
         raise UsageError(
             f"hardware.device = {config.hardware.device}: this parameter set has no SET pulses; "
@@ -123,7 +135,7 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
     network = deepcopy(task.start)
     if task.loop.clip_rms is not None:
         hold_all(network, task.loop.clip_rms)
-    model = _mapped(network, arrays, task.hardware)
+    model = _mapped(network, arrays, task.hardware, task.loop.forward == "readback")
 
     def report(epoch: LoopReport) -> None:
         if on_epoch is not None:
@@ -138,11 +150,25 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
         "epochs": sum(row.epoch > 0 for row in history),
         "seconds": sum(row.seconds for row in history),
         "chip_s": history[-1].chip_s,
-        "wear": {name: dict(a.wear()) for name, a in arrays.items() if isinstance(a, Worn)},
+        "wear": _wear(arrays),
         "measured": {"transfer": transfer, "in_loop": _follow(task, model)},
     }
     folder.write_json(out / folder.RESULTS, results)
     return results
+
+
+def _wear(arrays: Mapping[str, Crossbar]) -> dict[str, dict[str, float]]:
+    """What the devices of each array have been through, where the array counts it."""
+    found = {}
+    for name, array in arrays.items():
+        if isinstance(array, Worn):
+            try:
+                found[name] = dict(array.wear())
+            except Exception as error:
+                raise HardwareError(
+                    f"{name}: wear failed ({type(error).__name__}: {error})"
+                ) from error
+    return found
 
 
 def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[dict[str, Any]]:
@@ -150,12 +176,15 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
 
     A run that goes on must not write it again: a real chip would lose what it has learnt.
     """
-    if file.exists():
-        rows: list[dict[str, Any]] = folder.read_json(file)["measured"]
+    before = folder.read_json(file) if file.exists() else {}
+    if before.get("measured") is not None:
+        rows: list[dict[str, Any]] = before["measured"]
         return rows
     model = _mapped(deepcopy(task.software), arrays, task.config.hardware)
-    for name, array in model.arrays.items():
-        array.write(model.weights[name].detach().numpy())
+    if not before or isinstance(arrays, Restorable):
+        for name, array in model.arrays.items():
+            array.write(model.weights[name].detach().numpy())
+        folder.write_json(file, {"measured": None})
     measured = _follow(task, model)
     folder.write_json(file, {"measured": measured})
     return measured
@@ -167,18 +196,19 @@ def _open(task: Task, seed: int) -> Mapping[str, Crossbar]:
 
 
 def _mapped(
-    network: SpikingNetwork, arrays: Mapping[str, Crossbar], hardware: Hardware
+    network: SpikingNetwork,
+    arrays: Mapping[str, Crossbar],
+    hardware: Hardware,
+    reads_back: bool = False,
 ) -> LoopNetwork:
     """`network` on the arrays, scaled but not written."""
     values = load_parameter_set(hardware.device).values
     checked = guarded(arrays, hardware)
-    return LoopNetwork(
-        network,
-        {
-            name: WeightArray.fitted(checked[name], weight.detach().numpy(), values, hardware)
-            for name, weight in network.matrices().items()
-        },
-    )
+    mapped = {
+        name: WeightArray.fitted(checked[name], weight.detach().numpy(), values, hardware)
+        for name, weight in network.matrices().items()
+    }
+    return LoopNetwork(network, mapped, reads_back)
 
 
 def _train(
@@ -192,13 +222,16 @@ def _train(
     """Train from the checkpoint in `out`, or from the beginning; the history of all epochs."""
     run = begin(model, task.loop)
     restore_training(run, arrays, out)
+    save = Autosave(arrays, out, task.loop.checkpoint_minutes)
+    if not isinstance(arrays, Restorable):
+        for array in model.arrays.values():
+            array.crossbar = Announcing(array.crossbar, lambda: save.save(run))
     _mend(out / LOG, run.history)
 
     def report(epoch: LoopReport) -> None:
         runlog.append(out / LOG, asdict(epoch), UNITS)
         on_epoch(epoch)
 
-    save = Autosave(arrays, out, task.loop.checkpoint_minutes)
     with save.guarding(run):
         train_in_loop(run, task.dataset, task.loop, seed, save, report)
     return run.history

@@ -119,7 +119,7 @@ def _check_known(config: Config, known: Path) -> None:
 
 def _take_over(config: Config, known: Path, out: Path) -> None:
     for name in ("",) if config.aware is None else ("", AWARE):
-        for file in (CHECKPOINT, software.LOG):
+        for file in (software.LOG, CHECKPOINT):  # a log without a checkpoint is begun anew
             if (known / name / file).exists():
                 replace(out / name / file, (known / name / file).read_bytes())
 
@@ -140,7 +140,7 @@ def _train_aware(
     if aware is None:
         raise UsageError("this configuration has no section aware")
     values = load_parameter_set(config.hardware.device).values
-    disturbance = Disturbance(values, aware, config.seed)
+    disturbance = Disturbance(values, aware, config.seed, config.hardware)
     network = SpikingNetwork(*_new(config))
     if aware.start == "software":
         network.load_state_dict(trained.state_dict())

@@ -147,3 +147,27 @@ def test_a_composition_that_is_none_and_an_age_before_the_pulse_are_refused():
         composed("mixed", G, NU, ONE, 1e5, 2e5, 20.0)
     with pytest.raises(UsageError, match="pulse_age_s <= age_s"):
         composed("kept", G, NU, ONE, 1e5, 9e4, 20.0)
+
+
+def test_a_pulse_on_the_reference_value_undoes_the_drift_as_the_first_table_says():
+    """Row A: 5 µS with ν = 0.05 at 10^5 s, one pulse of 1 µS: 6.0000 then, 3.9192 at 2 x 10^5 s."""
+    steps = {"mean_slope": 0.0, "mean_offset": 1.0, "mean_memory": 0.0}
+    steps |= {"std_slope": 0.0, "std_offset": 0.0, "std_memory": 0.0, "memory_pulses": 1.0}
+    values = (
+        load_parameter_set("ideal")
+        .with_values(
+            nu_mean={"constant": 0.05},
+            t0_s=20.0,
+            onset_s=20.0,
+            time_origin="last_pulse",
+            set_pulse=steps,
+            set_nu_mean=0.05,
+            set_acts_on="reference",
+        )
+        .values
+    )
+    state = manufacture(values, (1,), stream(0, "make"), np.float64)
+    state = program(values, state, np.array([5.0]), 0.0, stream(0, "write"))
+    state = apply_set(values, state, np.array([1]), 1e5, stream(0, "pulse"))
+    for t_s, expected in ((1e5 + 20.0, 6.0), (2e5, 3.9192)):
+        assert conductance(values, state, t_s)[0] == pytest.approx(expected, abs=6e-5)

@@ -214,7 +214,7 @@ def test_every_address_has_devices_of_its_own_and_always_the_same():
 def test_ages_are_drawn_up_to_the_longest_and_log_uniformly(monkeypatch):
     ages = []
 
-    def look(values, weight, t_s, faults, rng):
+    def look(values, weight, t_s, *_):
         ages.append(t_s)
         return weight
 

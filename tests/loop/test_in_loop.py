@@ -1,4 +1,4 @@
-"""Training with the hardware in the loop: laws of the loop, and that it can be taken up anywhere."""
+"""Training with the hardware in the loop: its laws, and that it can be taken up anywhere."""
 
 import shutil
 from dataclasses import replace
@@ -203,9 +203,7 @@ def test_a_checkpoint_that_is_damaged_or_of_another_network_is_refused(dataset, 
             {n: tuple(w.shape) for n, w in network.matrices().items()}, Hardware(), 1
         )
         mapped = {
-            n: WeightArray.fitted(
-                arrays13[n], w.detach().numpy(), arrays13.chip.values, Hardware()
-            )
+            n: WeightArray.fitted(arrays13[n], w.detach().numpy(), arrays13.chip.values, Hardware())
             for n, w in network.matrices().items()
         }
         fresh, again = begin(LoopNetwork(network, mapped), loop), arrays13
