@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -37,6 +36,7 @@ TINY = {
         ],
     },
 }
+FINE = {"name": "accumulate", "g_step": 0.05}
 AWARE = {"training": {"epochs": 2, "batch_size": 4, "learning_rate": 0.02}}
 
 
@@ -199,65 +199,94 @@ def test_a_run_killed_at_many_random_moments_goes_on_bit_for_bit(unbroken, tmp_p
         same_logs(run, unbroken[0])
 
 
-class FailingCrossbar(MockCrossbar):
-    """Perfect until its `verb` has been called `left` times by all arrays: it raises, or lies."""
+class Bench:
+    """One chip that outlives the runs on it, and what was asked of it."""
 
-    verb, left = "never", 0
-    sent: ClassVar[list[bytes]] = []
+    def __init__(self):
+        self.arrays, self.verb, self.left, self.pulses = {}, "never", 0, []
+
+    def __call__(self, shapes, hardware, seed):
+        clock = Clock()
+        for name, shape in shapes.items():
+            self.arrays.setdefault(name, BenchCrossbar(self, (2, hardware.pairs, *shape), clock))
+        return self.arrays
+
+    def fails(self, verb):
+        self.left -= verb == self.verb
+        return verb == self.verb and self.left == 0
+
+
+class BenchCrossbar(MockCrossbar):
+    """Perfect devices on a bench where one call raises or, for products, returns NaN."""
+
+    def __init__(self, bench, shape, clock):
+        super().__init__(shape, clock=clock)
+        self.bench = bench
 
     def program(self, g_target, where=None):
-        self._count("program")
-        self.sent.append(np.where(True if where is None else where, g_target, -1.0).tobytes())
+        self._fail("program")
         super().program(g_target, where)
+
+    def pulse(self, counts):
+        self.bench.pulses.append(int(np.abs(counts).sum()))
+        self._fail("pulse")
+        super().pulse(counts)
+
+    def read(self, where=None):
+        self._fail("read")
+        return super().read(where)
 
     def multiply(self, x):
         y = super().multiply(x)
-        return y * np.nan if self._count("multiply") else y
+        return y * np.nan if self.bench.fails("multiply") else y
 
-    def _count(self, verb):
-        if verb != self.verb:
-            return False
-        type(self).left -= 1
-        if self.left == 0 and verb == "program":
+    def _fail(self, verb):
+        if self.bench.fails(verb):
             raise OSError("the probe card lost contact")
-        return self.left == 0
 
 
-def open_failing(shapes, hardware, seed):
-    clock = Clock()
-    return {
-        name: FailingCrossbar((2, hardware.pairs, *shape), clock=clock)
-        for name, shape in shapes.items()
-    }
+def open_bench(shapes, hardware, seed):
+    return open_bench.bench(shapes, hardware, seed)
 
 
 def with_driver(tmp_path, monkeypatch, **loop):
-    monkeypatch.setitem(sys.modules, "failing_driver", sys.modules[__name__])
+    monkeypatch.setitem(sys.modules, "bench_driver", sys.modules[__name__])
+    monkeypatch.setattr(open_bench, "bench", Bench(), raising=False)
     values = {**TINY, "loop": {**TINY["loop"], "times_s": [0.0], "chips": 1, **loop}}
-    values["hardware"] = {"scale": "column", "driver": "failing_driver:open_failing"}
-    monkeypatch.setattr(FailingCrossbar, "sent", [])
+    values["hardware"] = {"scale": "column", "driver": "bench_driver:open_bench"}
     return build(values), tmp_path / "run"
 
 
 @pytest.mark.parametrize(
-    ("verb", "left", "message"),
-    [("program", 8, "probe card"), ("multiply", 60, "not finite")],
+    ("verb", "left"),
+    [
+        ("program", 2),
+        ("program", 4),
+        ("program", 8),
+        ("pulse", 1),
+        ("pulse", 6),
+        ("read", 2),
+        ("multiply", 9),
+        ("multiply", 60),
+    ],
 )
-def test_hardware_that_fails_ends_the_run_with_one_line_and_is_asked_for_nothing_twice(
-    tmp_path, monkeypatch, verb, left, message
+def test_hardware_that_fails_ends_the_run_in_one_line_and_no_pulse_is_sent_twice(
+    tmp_path, monkeypatch, verb, left
 ):
-    config, run = with_driver(tmp_path, monkeypatch)
-    monkeypatch.setattr(FailingCrossbar, "verb", verb)
-    monkeypatch.setattr(FailingCrossbar, "left", left)
-    with pytest.raises(HardwareError, match=message):
+    """Of the transfer, of programming and in each phase; the run goes on on the same devices."""
+    phases = [*TINY["loop"]["phases"][:1], {"rule": FINE, "epochs": 1, "learning_rate": 0.01}]
+    config, run = with_driver(tmp_path, monkeypatch, phases=phases)
+    bench = open_bench.bench
+    bench.verb, bench.left = verb, left
+    message = "not finite" if verb == "multiply" else "probe card"
+    with pytest.raises(HardwareError, match=message) as caught:
         jobs.train(config, run)
-    assert (run / "chip0" / "checkpoint.safetensors").exists()
-    before = len(FailingCrossbar.sent)
+    assert "\n" not in str(caught.value)
+    lost = bench.pulses[-1] if verb == "pulse" else 0
     results = jobs.train(config, run, resume=True)
     assert len(results["stages"]) == 2 * 3
-    again = set(FailingCrossbar.sent[:before]) & set(FailingCrossbar.sent[before:])
-    assert before > 0
-    assert not again
+    table = runlog.read(run / "chip0" / "log.h5")
+    assert sum(bench.pulses) == table["set_pulses"].sum() + table["resets"].sum() + lost > 0
 
 
 def test_a_lab_s_own_driver_is_trained_in_the_loop(tmp_path, monkeypatch):
