@@ -93,8 +93,9 @@ def _live(task: Task, plan: Plan, index: int, count: "_Counter") -> Aged:
 def _measure(chip: Chip, task: Task, plan: Plan) -> Iterator[list[tuple[float, float]]]:
     """At each time, (per step, per sequence) for each compensation; the chip's clock runs along."""
     references = _references(task, plan, chip.seed)
+    programmed_s = chip.clock.now_s  # a closed loop takes time
     for t_s in plan.times_s:
-        chip.clock.wait_until(t_s)
+        chip.clock.wait_until(programmed_s + t_s)
         measurements = []
         for kind in plan.compensations:
             # Reads of their own, so that no compensation moves the numbers of another.
@@ -113,7 +114,7 @@ def _references(task: Task, plan: Plan, seed: int) -> dict[Kind, Readout]:
     """
     twin = Chip(task.hardware, seed, parameter_set=task.parameter_set)
     program_network(twin, task.network)
-    twin.clock.wait_until(pulse_s(twin.values, 0.0) + twin.values.t0_s)
+    twin.clock.wait_until(pulse_s(twin.values, twin.clock.now_s) + twin.values.t0_s)
     references = {}
     for kind in plan.compensations:
         twin.address_reads(kind, "reference")

@@ -222,3 +222,13 @@ def test_hardware_comes_from_the_run_and_can_be_changed(trained):
     shutil.rmtree(trained)
     with pytest.raises(DataError, match=r"results\.json"):
         hardware_of(trained)
+
+
+def test_chips_written_in_a_closed_loop_age_from_its_end(trained):
+    """Pulse, wait and read take simulated minutes; times count from when all is written."""
+    hardware = hardware_of(
+        trained, None, ("programming=verify", "verify={wait_s: 1.0, parallel: 64}")
+    )
+    results = drift(trained, days=1.0, chips=2, hardware=hardware)
+    assert results["drift"][0]["t_s"] == 1.0
+    assert all(np.isfinite(cell["mean"]) for cell in results["drift"])
