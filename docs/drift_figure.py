@@ -1,9 +1,14 @@
-"""Figure of a drift run as one SVG file: python docs/drift_figure.py RUN/drift docs/drift.svg."""
+"""Figure of a run over time as one SVG file: python docs/drift_figure.py RUN docs/drift.svg.
+
+RUN is the folder of a drift run, or of a training run with the hardware in the loop.
+"""
 
 import sys
 from pathlib import Path
 
-from pcmsim.report import figures, svg
+from matplotlib.figure import Figure
+
+from pcmsim.report import figures, loop_figures, svg
 from pcmsim.report.folder import read_run
 
 LIGHT = {
@@ -15,11 +20,20 @@ LIGHT = {
 }
 
 
-def draw(run: Path) -> str:
-    """SVG text of the metric against time, on white, with nothing outside itself."""
-    drift = read_run(run).drifts[0]
+def figure_of(folder: Path) -> Figure:
+    """The metric against time."""
+    run = read_run(folder)
+    training = run.training
+    if training is None or training.in_loop is None:
+        return figures.metric_over_time(run.drifts[0].results)
+    software_metric = training.results.software_metric
+    return loop_figures.metric_over_time(training.in_loop.results, software_metric)
+
+
+def draw(folder: Path) -> str:
+    """SVG text of the figure, on white, with nothing outside itself."""
     with svg.style():
-        picture = str(svg.inline(figures.metric_over_time(drift.results), "drift", "Drift"))
+        picture = str(svg.inline(figure_of(folder), "drift", "Metric against time"))
     for name, value in LIGHT.items():
         picture = picture.replace(f"var({name})", value)
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
