@@ -6,17 +6,19 @@ a chip, simulated or real, `LoopNetwork` puts a network onto them, and `train_in
 there. Runs that were stopped go on from their checkpoint, bit for bit.
 """
 
-from pcmsim.loop.autosave import Announcing, Autosave
+from pcmsim.loop.announcing import Announcing
+from pcmsim.loop.autosave import Autosave
 from pcmsim.loop.aware import Disturbance, hold_all
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, load_checkpoint
 from pcmsim.loop.crossbar import Crossbar, Restorable, Timekeeper, Worn
 from pcmsim.loop.driver import find_driver, guarded, open_arrays
 from pcmsim.loop.evaluation import Evaluation, evaluate
 from pcmsim.loop.guarded import Guarded, HardwareError
-from pcmsim.loop.in_loop import LoopReport, LoopRun, begin, train_in_loop
+from pcmsim.loop.in_loop import train_in_loop
 from pcmsim.loop.linear import HardwareLinear, measured_product
 from pcmsim.loop.loop_checkpoint import restore_training, save_training
 from pcmsim.loop.loop_network import LoopNetwork
+from pcmsim.loop.loop_run import LoopReport, LoopRun, begin
 from pcmsim.loop.measured import measured, program_network
 from pcmsim.loop.mock import MockCrossbar
 from pcmsim.loop.simulated import SimulatedArrays, SimulatedCrossbar

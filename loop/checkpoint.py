@@ -56,7 +56,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         for name, value in getattr(checkpoint, group).items()
     }
     history = json.dumps([asdict(report) for report in checkpoint.history])
-    about = {"format": str(FORMAT), "history": history, "sha256": _checksum(tensors, history)}
+    about = {"format": str(FORMAT), "history": history, "sha256": checksum(tensors, history)}
     replace(folder / FILE, save(tensors, metadata=about))
 
 
@@ -68,27 +68,38 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     path = folder / FILE
     if not path.exists():
         return None
+    tensors, history_text = read_checked(path, FORMAT, "history")
+    groups = {group: _named(tensors, group) for group in GROUPS}
+    history = tuple(EpochReport(**report) for report in json.loads(history_text))
+    return Checkpoint(history, **groups)
+
+
+def read_checked(path: Path, wanted: int, about: str) -> tuple[dict[str, Tensor], str]:
+    """Tensors of the file at `path`, and the text that stands in its header under `about`.
+
+    Raises `DataError` unless the file is whole, of the format `wanted`, and has its own checksum.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} is damaged ({error}); train again into a new folder") from error
-    if header.get("format") != str(FORMAT):
+    text = header.get(about, "")
+    if header.get("format") != str(wanted):
         raise DataError(
-            f"{path} is not a checkpoint of format {FORMAT}; resume with the version that wrote it"
+            f"{path} is not a checkpoint of format {wanted}; resume with the version that wrote it"
         )
-    if header.get("sha256") != _checksum(tensors, header.get("history", "")):
+    if header.get("sha256") != checksum(tensors, text):
         raise DataError(
             f"{path} is damaged (its checksum differs); restore it or train again into a new folder"
         )
-    groups = {group: _named(tensors, group) for group in GROUPS}
-    history = tuple(EpochReport(**report) for report in json.loads(header["history"]))
-    return Checkpoint(history, **groups)
+    return tensors, text
 
 
-def _checksum(tensors: dict[str, Tensor], history: str) -> str:
-    return hashlib.sha256(save(tensors) + history.encode()).hexdigest()
+def checksum(tensors: dict[str, Tensor], about: str) -> str:
+    """SHA-256 of tensors and of the text beside them."""
+    return hashlib.sha256(save(tensors) + about.encode()).hexdigest()
 
 
 def _named(tensors: dict[str, Tensor], group: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ so a run that goes on from a checkpoint draws what an unbroken one would.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,83 +19,25 @@ from pcmsim import config
 from pcmsim.config import Loop, Phase
 from pcmsim.datasets import Batch, Dataset, batches
 from pcmsim.errors import PcmsimError
-from pcmsim.loop.crossbar import Timekeeper
 from pcmsim.loop.dropout import dropout
-from pcmsim.loop.evaluation import evaluate
-from pcmsim.loop.loop_network import LoopNetwork
-from pcmsim.loop.programming import correct
-from pcmsim.loop.rules import Digital, Memory, Refresh, Reprogram, Tally, UpdateRule, make_rule
+from pcmsim.loop.loop_run import (
+    LoopReport,
+    LoopRun,
+    Position,
+    clamp,
+    clock_of,
+    close_epoch,
+    count,
+)
+from pcmsim.loop.programming import program
+from pcmsim.loop.rules import Digital, Refresh, UpdateRule, make_rule
 from pcmsim.loop.threads import one_thread
-from pcmsim.loop.weights import WeightArray, pair_mean
 from pcmsim.networks import nll
 from pcmsim.rng import key, stream
-
-
-@dataclass(frozen=True)
-class LoopReport:
-    """One epoch in the loop; phases and epochs count from 1, and epoch 0 is programming.
-
-    `train_nll` [nat/step] is the mean over the epoch, measured while the weights moved, and
-    `valid_nll` that of the validation split at its end. `chip_s` is the chip's clock then [s].
-    """
-
-    phase: int
-    epoch: int
-    train_nll: float
-    valid_nll: float
-    activity: float
-    programmed: int
-    set_pulses: int
-    resets: int
-    chip_s: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where training stands: batches done of an epoch of a phase, and what they have added up to.
-
-    `phase` and `epoch` count from 0; phase -1 is before programming.
-    """
-
-    phase: int = -1
-    epoch: int = 0
-    batch: int = 0
-    waited: bool = False
-    loss: float = 0.0
-    steps: int = 0
-    tally: Tally = field(default_factory=Tally)
-    seconds: float = 0.0
-
-
-@dataclass
-class LoopRun:
-    """All of a run in the loop on one chip that changes; what a checkpoint holds.
-
-    While it is `busy` with a batch it stands where nobody could go on from, unless an array fails.
-    """
-
-    model: LoopNetwork
-    optimiser: torch.optim.AdamW
-    memories: dict[str, Memory]
-    position: Position
-    history: list[LoopReport]
-    busy: bool = False
-
 
 # In a rule's memory: a change that an array which failed before has kept from it.
 LATE = "late"
 Hook = Callable[[LoopRun], None]
-
-
-def begin(model: LoopNetwork, loop: Loop) -> LoopRun:
-    """Training that has not begun: nothing is programmed."""
-    groups = [
-        {"params": list(model.weights.values()), "weight_decay": loop.weight_decay},
-        {"params": model.digital(), "weight_decay": 0.0},
-        {"params": list(model.gains.values()), "weight_decay": 0.0},
-    ]
-    return LoopRun(model, torch.optim.AdamW(groups, fused=True), {}, Position(), [])
 
 
 @one_thread()
@@ -116,7 +58,7 @@ def train_in_loop(
     mark = on_batch or (lambda _: None)
     report = on_epoch or (lambda _: None)
     if run.position.phase < 0:
-        _program(run, dataset, loop)
+        program(run, dataset, loop)
         report(run.history[-1])
         mark(run)
     for number in range(run.position.phase, len(loop.phases)):
@@ -132,53 +74,6 @@ def train_in_loop(
         mark(run)
 
 
-def _program(run: LoopRun, dataset: Dataset, loop: Loop) -> None:
-    """Write the weights, then read back and write again what is off.
-
-    Arrays that were written before the run stopped are not written again.
-    """
-    began_s = time.perf_counter()
-    for number, (name, array) in enumerate(run.model.arrays.items()):
-        if number >= run.position.batch:
-            _write(run, name, array, loop)
-            run.position = replace(run.position, batch=number + 1)
-    if not run.position.waited:
-        for _ in range(loop.corrections):
-            _clock(run.model).wait(loop.settle_s)
-            for name, array in run.model.arrays.items():
-                _correct(run, name, array, loop)
-        run.model.programmed()
-    seconds = time.perf_counter() - began_s
-    run.position = replace(run.position, waited=True, seconds=seconds)
-    _close_epoch(run, dataset)
-    run.position = Position(phase=0)
-
-
-def _write(run: LoopRun, name: str, array: WeightArray, loop: Loop) -> None:
-    """Program all devices of an array, and remember what they were told."""
-    _clamp(run.model, name)
-    weight = run.model.weights[name].detach().numpy()
-    memory = run.memories[name] = _corrector(array, loop).start(array.crossbar.shape)
-    memory["target"][:] = array.targets(weight)
-    memory["wanted"][:] = memory["written"][:] = pair_mean(memory["target"])
-    array.write(weight)
-    _count(run, Tally(programmed=math.prod(array.crossbar.shape)))
-
-
-def _correct(run: LoopRun, name: str, array: WeightArray, loop: Loop) -> None:
-    """Read an array back and write again what is off."""
-    weight, memory = run.model.weights[name].detach().numpy(), run.memories[name]
-    _count(run, correct(array, weight, _corrector(array, loop), memory, loop.correction_reads))
-
-
-def _corrector(array: WeightArray, loop: Loop) -> Reprogram:
-    return Reprogram(loop.g_correction, array.g_max, loop.g_stuck)
-
-
-def _count(run: LoopRun, tally: Tally) -> None:
-    run.position = replace(run.position, tally=run.position.tally + tally)
-
-
 def _enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
     """Begin a phase with the memory of its rule, but for what is known already of the devices.
 
@@ -189,11 +84,6 @@ def _enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
         fresh, before = rule.start(run.model.arrays[name].crossbar.shape), run.memories[name]
         kept = {"stuck", "target"} | (before.keys() if isinstance(rule, Digital) else fresh.keys())
         run.memories[name] = fresh | {k: v for k, v in before.items() if k in kept}
-
-
-def _clock(model: LoopNetwork) -> Timekeeper:
-    """The clock of the chip, which all arrays share."""
-    return next(iter(model.arrays.values())).crossbar.clock
 
 
 def _epoch(
@@ -238,14 +128,14 @@ def _epoch(
             run.position = replace(run.position, seconds=seconds)
         run.busy = False
         mark(run)
-    _close_epoch(run, dataset)
+    close_epoch(run, dataset)
     run.position = Position(phase=at.phase, epoch=at.epoch + 1)
 
 
 def _wait(run: LoopRun, phase: Phase) -> None:
     """Leave the chip alone, and take back by one factor per matrix what that has cost."""
     before = run.model.levels()
-    _clock(run.model).wait(phase.wait_s)
+    clock_of(run.model).wait(phase.wait_s)
     if isinstance(phase.rule, config.Reprogram):
         run.model.restore()
     else:
@@ -280,7 +170,7 @@ def _act(
             for later in names[number + 1 :]:
                 run.memories[later][LATE] = change[later]
             raise
-        _count(run, tally)
+        count(run, tally)
 
 
 def _descend(
@@ -302,35 +192,6 @@ def _descend(
     run.optimiser.step()
     change = {}
     for name, array in model.arrays.items():
-        _clamp(model, name)
+        clamp(model, name)
         change[name] = array.change_g((model.weights[name].detach() - before[name]).numpy())
     return change, loss.item()
-
-
-def _clamp(model: LoopNetwork, name: str) -> None:
-    """Hold a matrix within what pairs can show; wanting more would only pile up."""
-    array, weight = model.arrays[name], model.weights[name]
-    largest = torch.from_numpy(array.scale * array.g_max).to(weight)
-    with torch.no_grad():
-        weight.clamp_(-largest, largest)
-
-
-def _close_epoch(run: LoopRun, dataset: Dataset) -> None:
-    """Measure the validation split and add the epoch to the history."""
-    at, began_s = run.position, time.perf_counter()
-    run.model.look()
-    valid = evaluate(run.model.network, dataset.valid, run.model.multiply)
-    run.history.append(
-        LoopReport(
-            phase=at.phase + 1,
-            epoch=at.epoch + 1 if at.phase >= 0 else 0,
-            train_nll=at.loss / at.steps if at.steps else valid.per_step,
-            valid_nll=valid.per_step,
-            activity=valid.activity,
-            programmed=at.tally.programmed,
-            set_pulses=at.tally.set_pulses,
-            resets=at.tally.resets,
-            chip_s=_clock(run.model).now_s,
-            seconds=at.seconds + time.perf_counter() - began_s,
-        )
-    )

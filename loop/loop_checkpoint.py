@@ -5,7 +5,6 @@ simulated chip lies in the same file. Of a real chip there is none to keep: it g
 devices are.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from pcmsim.errors import DataError
 from pcmsim.files import replace
+from pcmsim.loop.checkpoint import checksum, read_checked
 from pcmsim.loop.crossbar import Crossbar, Restorable
-from pcmsim.loop.in_loop import LoopReport, LoopRun, Position
 from pcmsim.loop.loop_network import ReadBack
+from pcmsim.loop.loop_run import LoopReport, LoopRun, Position
 from pcmsim.loop.optimiser import moments, restore_moments
 from pcmsim.loop.rules import Tally
 
@@ -46,7 +45,7 @@ def save_training(run: LoopRun, arrays: Mapping[str, Crossbar], folder: Path) ->
         tensors["chip"] = torch.from_numpy(content.copy())
     tensors = {name: value.contiguous() for name, value in tensors.items()}
     about = json.dumps({"position": asdict(run.position), "history": _plain(run.history)})
-    header = {"format": str(FORMAT), "about": about, "sha256": _checksum(tensors, about)}
+    header = {"format": str(FORMAT), "about": about, "sha256": checksum(tensors, about)}
     replace(folder / FILE, save(tensors, metadata=header))
 
 
@@ -59,7 +58,8 @@ def restore_training(run: LoopRun, arrays: Mapping[str, Crossbar], folder: Path)
     path = folder / FILE
     if not path.exists():
         return False
-    tensors, about = _read(path)
+    tensors, text = read_checked(path, FORMAT, "about")
+    about = json.loads(text)
     try:
         _restore(run, arrays, tensors, about)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -94,28 +94,6 @@ def _restore(
     position = about["position"]
     run.position = Position(**(position | {"tally": Tally(**position["tally"])}))
     run.history = [LoopReport(**report) for report in about["history"]]
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} is damaged ({error}); train again into a new folder") from error
-    if header.get("format") != str(FORMAT):
-        raise DataError(
-            f"{path} is not a checkpoint of format {FORMAT}; resume with the version that wrote it"
-        )
-    if header.get("sha256") != _checksum(tensors, header.get("about", "")):
-        raise DataError(
-            f"{path} is damaged (its checksum differs); restore it or train again into a new folder"
-        )
-    return tensors, json.loads(header["about"])
-
-
-def _checksum(tensors: dict[str, Tensor], about: str) -> str:
-    return hashlib.sha256(save(tensors) + about.encode()).hexdigest()
 
 
 def _plain(history: list[LoopReport]) -> list[dict[str, Any]]:
