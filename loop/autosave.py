@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pcmsim.errors import PcmsimError
 from pcmsim.loop.crossbar import Crossbar
+from pcmsim.loop.guarded import HardwareError
 from pcmsim.loop.loop_checkpoint import save_training
 from pcmsim.loop.loop_run import LoopRun
 
@@ -36,8 +37,10 @@ class Autosave:
         """Save when the block ends; also when hardware fails in it, or it is stopped at a mark."""
         try:
             yield
-        except PcmsimError:
+        except HardwareError:
             self.save(run)
+            raise
+        except PcmsimError:  # diverged, or nothing to write to: what was saved before is better
             raise
         except BaseException:
             if not run.busy:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pcmsim.crossbar import RESET
+from pcmsim.crossbar import MOST_PULSES, RESET
 from pcmsim.errors import UsageError
 
 FloatArray = NDArray[Any]
@@ -126,6 +126,8 @@ def check_counts(counts: FloatArray, shape: Shape) -> None:
             f"counts must be whole numbers of shape {shape}, one per device; got {counts.dtype} of "
             f"shape {counts.shape}"
         )
+    if counts.size and counts.max() > MOST_PULSES:
+        raise UsageError(f"counts reach {counts.max()}; send at most {MOST_PULSES} pulses at once")
     if counts.size and counts.min() < RESET:
         raise UsageError(
             f"counts reach {counts.min()}; write n SET pulses, -1 for RESET, 0 for none"

@@ -40,6 +40,9 @@ class Guarded:
     name: str
     timeout_s: float | None = None
     _hanging: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    _latest_s: list[float] = field(
+        default_factory=lambda: [0.0], init=False, repr=False, compare=False
+    )
 
     @property
     def shape(self) -> Shape:
@@ -50,14 +53,16 @@ class Guarded:
     @property
     def clock(self) -> Timekeeper:
         """Clock of the chip, whose errors are checked too."""
-        return _GuardedClock(self.crossbar, self.name)
+        return _GuardedClock(self.crossbar, self.name, self.timeout_s, self._latest_s)
 
     def program(self, g_target: FloatArray, where: FloatArray | None = None) -> None:
         """Program devices; see `Crossbar`."""
+        g_target, where = self._lent(g_target), None if where is None else self._lent(where)
         self._ask("program", lambda: self.crossbar.program(g_target, where))
 
     def pulse(self, counts: FloatArray) -> None:
         """Send pulses; see `Crossbar`."""
+        counts = self._lent(counts)
         self._ask("pulse", lambda: self.crossbar.pulse(counts))
 
     def read(self, where: FloatArray | None = None) -> FloatArray:
@@ -68,8 +73,13 @@ class Guarded:
 
     def multiply(self, x: FloatArray) -> FloatArray:
         """Multiply; see `Crossbar`."""
-        y = self._ask("multiply", lambda: self.crossbar.multiply(x))
+        rows = self._lent(x)
+        y = self._ask("multiply", lambda: self.crossbar.multiply(rows))
         return self._checked("multiply", y, (len(x), self.shape[3]))
+
+    def _lent(self, array: FloatArray) -> FloatArray:
+        """A copy for a driver, which may write into what it is given; our own code does not."""
+        return array if self.timeout_s is None else np.array(array)
 
     def _ask(self, verb: str, operation: Callable[[], Any]) -> Any:
         if self._hanging:
@@ -104,16 +114,24 @@ class Guarded:
 class _GuardedClock:
     crossbar: Crossbar
     name: str
+    timeout_s: float | None
+    latest_s: list[float]
 
     @property
     def now_s(self) -> float:
-        now_s: float = ask(self.name, "clock", lambda: float(self.crossbar.clock.now_s))
-        if not math.isfinite(now_s):
-            raise HardwareError(f"{self.name}: the clock shows {now_s} s")
+        read = lambda: float(self.crossbar.clock.now_s)  # noqa: E731
+        now_s: float = ask(self.name, "clock", read, self.timeout_s)
+        if not (math.isfinite(now_s) and now_s >= self.latest_s[0]):
+            raise HardwareError(
+                f"{self.name}: the clock shows {now_s} s; it must be finite, not negative, and "
+                f"never go back (it has shown {self.latest_s[0]:g} s)"
+            )
+        self.latest_s[0] = now_s
         return now_s
 
     def wait(self, duration_s: float) -> None:
-        ask(self.name, "waiting", lambda: self.crossbar.clock.wait(duration_s))
+        limit_s = None if self.timeout_s is None else self.timeout_s + duration_s
+        ask(self.name, "waiting", lambda: self.crossbar.clock.wait(duration_s), limit_s)
 
 
 def ask(name: str, verb: str, operation: Callable[[], Any], timeout_s: float | None = None) -> Any:

@@ -1,5 +1,6 @@
 """A run in the loop: what of it changes, where it stands, and the history of its epochs."""
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 
@@ -7,6 +8,7 @@ import torch
 
 from pcmsim.config import Loop
 from pcmsim.datasets import Dataset
+from pcmsim.errors import PcmsimError
 from pcmsim.loop.crossbar import Timekeeper
 from pcmsim.loop.evaluation import evaluate
 from pcmsim.loop.loop_network import LoopNetwork
@@ -93,11 +95,23 @@ def count(run: LoopRun, tally: Tally) -> None:
     run.position = replace(run.position, tally=run.position.tally + tally)
 
 
+def _check(model: LoopNetwork, valid_nll: float, at: Position) -> None:
+    """Refuse to go on with what is no longer a number. Raises `PcmsimError`."""
+    bad = [name for name, p in model.named_parameters() if not bool(torch.isfinite(p).all())]
+    if bad or not math.isfinite(valid_nll):
+        what = bad[0] if bad else "the validation loss"
+        raise PcmsimError(
+            f"{what} is no longer finite in phase {at.phase + 1}, epoch {at.epoch + 1}; lower the "
+            f"learning rates of the phase and begin again in a new folder"
+        )
+
+
 def close_epoch(run: LoopRun, dataset: Dataset) -> None:
     """Measure the validation split and add the epoch to the history."""
     at, began_s = run.position, time.perf_counter()
     run.model.look()
     valid = evaluate(run.model.network, dataset.valid, run.model.multiply)
+    _check(run.model, valid.per_step, at)
     run.history.append(
         LoopReport(
             phase=at.phase + 1,

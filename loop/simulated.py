@@ -115,6 +115,9 @@ class SimulatedArrays(Mapping[str, SimulatedCrossbar]):
     def restore(self, state: bytes) -> None:
         """Go back to a snapshot; the next operation gives the numbers it would have given then."""
         chip = restore_chip(state, often=True)
-        if set(chip.matrices) != set(self):
-            raise DataError(f"the snapshot holds {sorted(chip.matrices)}; {sorted(self)} is needed")
+        if set(chip.matrices) != set(self) or chip.seed != self.chip.seed:
+            raise DataError(
+                f"the snapshot is that of another chip, with seed {chip.seed} and "
+                f"{sorted(chip.matrices)}; {self.chip.seed} and {sorted(self)} are needed"
+            )
         self.chip = chip

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcmsim.config.base import Bits, Count, NotNegative, Positive, Section
+from pcmsim.config.base import Bits, Count, Positive, Seconds, Section
 
 
 class Timing(Section):
@@ -15,10 +15,10 @@ class Timing(Section):
     statistical. A write-verify loop has times of its own.
     """
 
-    multiply_s: NotNegative = 1e-6
-    read_s: NotNegative = 1e-6
-    pulse_s: NotNegative = 1e-6
-    program_s: NotNegative = 1e-5
+    multiply_s: Seconds = 1e-6
+    read_s: Seconds = 1e-6
+    pulse_s: Seconds = 1e-6
+    program_s: Seconds = 1e-5
 
 
 class Verify(Section):
@@ -35,9 +35,9 @@ class Verify(Section):
     max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 30
     gain: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
     reads: Annotated[int, Field(ge=1, le=10_000)] = 1
-    wait_s: NotNegative = 1e-3
-    pulse_s: NotNegative = 1e-7
-    read_s: NotNegative = 1e-6
+    wait_s: Seconds = 1e-3
+    pulse_s: Seconds = 1e-7
+    read_s: Seconds = 1e-6
     adc_bits: Bits | None = 8
     parallel: Count = 128
 
@@ -65,7 +65,7 @@ class Hardware(Section):
     input_bits: Bits | None = None
     output_bits: Bits | None = None
     output_bound: Positive = 10.0
-    wire_ohm: NotNegative = 0.0
+    wire_ohm: Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)] = 0.0
     programming: Literal["statistical", "verify"] = "statistical"
     verify: Verify = Verify()
     timing: Timing = Timing()

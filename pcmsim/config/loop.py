@@ -4,29 +4,32 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Section
+from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Seconds, Section
 from pcmsim.config.software import Training
+
+# A smaller step would ask for pulses by the million.
+Step = Annotated[float, Field(ge=1e-2, le=1e3, allow_inf_nan=False)]
 
 
 class Accumulate(Section):
     """Mixed precision: changes add up in software, whole steps of `g_step` [µS] become pulses."""
 
     name: Literal["accumulate"]
-    g_step: Positive = 0.75
+    g_step: Step = 0.75
 
 
 class Stochastic(Section):
     """A single pulse with a probability in proportion to the change, certain at `g_scale` [µS]."""
 
     name: Literal["stochastic"]
-    g_scale: Positive = 0.75
+    g_scale: Step = 0.75
 
 
 class RoundRobin(Section):
     """As `accumulate`, with the pairs of a weight (`hardware.pairs`) taking turns."""
 
     name: Literal["round_robin"]
-    g_step: Positive = 0.75
+    g_step: Step = 0.75
 
 
 class Reprogram(Section):
@@ -74,11 +77,11 @@ class Phase(Section):
     """
 
     rule: Rule
-    epochs: Annotated[int, Field(ge=0, le=65_536)]
-    wait_s: NotNegative = 0.0
-    learning_rate: Positive = 1e-3
-    digital_learning_rate: Positive = 1e-3
-    gain_learning_rate: NotNegative = 0.0
+    epochs: Count
+    wait_s: Seconds = 0.0
+    learning_rate: Rate = 1e-3
+    digital_learning_rate: Rate = 1e-3
+    gain_learning_rate: Annotated[float, Field(ge=0.0, le=1e3, allow_inf_nan=False)] = 0.0
 
 
 class Aware(Section):
@@ -94,7 +97,7 @@ class Aware(Section):
     training: Training
     start: Literal["scratch", "software"] = "scratch"
     clip_rms: Annotated[tuple[Positive, ...], Field(min_length=1, strict=False)] = (3.0, 2.0)
-    longest_s: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = 345600.0
+    longest_s: Annotated[float, Field(ge=1.0, le=1e12, allow_inf_nan=False)] = 345600.0
     faults: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
 
 
@@ -123,7 +126,7 @@ class Loop(Section):
     dropout: Fraction = 0.0
     corrections: Annotated[int, Field(ge=0, le=1000)] = 0
     correction_reads: Annotated[int, Field(ge=1, le=1000)] = 1
-    settle_s: NotNegative = 0.0
+    settle_s: Seconds = 0.0
     g_correction: Positive = 0.5
     g_stuck: Positive = 6.0
     refresh: Refresh | None = None
@@ -134,7 +137,7 @@ class Loop(Section):
         Field(min_length=1, strict=False),
     ] = ("none", "global")
     calibration: Count = 8
-    times_s: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (
+    times_s: Annotated[tuple[Seconds, ...], Field(min_length=1, strict=False)] = (
         0.0,
         3600.0,
         86400.0,

@@ -104,6 +104,10 @@ def _explain(error: Any) -> str:
     value = error["input"]
     if value is None:
         return f"{path} has no value; give it one or leave the line out"
+    if error["loc"][-1:] == ("rule",) and error["type"] != "union_tag_invalid":
+        return (
+            f"{path} = {value!r:.60}: write {{name: reprogram}}, or another rule, with its settings"
+        )
     if error["type"] == "tuple_type":
         return f"{path} = {value!r:.60}: write a list, such as [{value!r:.20}]"
     if isinstance(value, str) and error["type"] in ("float_type", "int_type") and _is_number(value):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Section
+from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Section
 
 
 class Data(Section):
@@ -32,7 +32,7 @@ class Training(Section):
 
     epochs: Count
     batch_size: Count
-    learning_rate: Positive
+    learning_rate: Rate
     weight_decay: NotNegative = 0.0
     dropout: Fraction = 0.0
     schedule: Literal["constant", "cosine"] = "constant"

@@ -1,6 +1,6 @@
 """Weights on arrays of devices: pairs, tiles, products, compensation, and the chip itself."""
 
-from pcmsim.crossbar.chip import Chip
+from pcmsim.crossbar.chip import MOST_PULSES, Chip
 from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, factors, readout
 from pcmsim.crossbar.mapping import check_weight, pair_targets, weight_scale
 from pcmsim.crossbar.storage import chip_bytes, load_chip, restore_chip, save_chip
@@ -8,6 +8,7 @@ from pcmsim.crossbar.writing import RESET, Written
 
 __all__ = [
     "KINDS",
+    "MOST_PULSES",
     "RESET",
     "Chip",
     "Kind",

@@ -29,6 +29,7 @@ from pcmsim.devices import (
 from pcmsim.errors import UsageError
 from pcmsim.rng import stream
 
+MOST_PULSES, MOST_WEIGHTS = 10_000, 10**9
 Method = Literal["statistical", "verify"]
 
 
@@ -80,6 +81,12 @@ class Chip:
         """
         if not isinstance(name, str) or not name.strip(".") or set(name) & {"/", "\0"}:
             raise UsageError(f"name {name!r}: a matrix has a name without a slash")
+        whole = isinstance(shape, tuple) and all(type(n) is int and n > 0 for n in shape)
+        if not whole or len(shape) != 2 or shape[0] * shape[1] > MOST_WEIGHTS:
+            raise UsageError(
+                f"shape of {name} is {shape!r}; write (rows, columns), whole numbers from 1, of at "
+                f"most {MOST_WEIGHTS:,} weights together"
+            )
         matrix = self.matrices.get(name)
         if matrix is None:
             self.matrices[name] = Matrix.made(
@@ -125,6 +132,8 @@ class Chip:
         if where is not None:
             self._check_mask(matrix, where)
         check_target(self.values, target if where is None else target[where])
+        if method not in (None, "statistical", "verify"):
+            raise UsageError(f"method {method!r} is not known; write statistical or verify")
         if (method or self.hardware.programming) == "statistical":
             self._writing.statistical(name, matrix, target, where, self.clock.now_s)
             return None
@@ -143,6 +152,8 @@ class Chip:
         self._check_shape(matrix, "counts", counts)
         if counts.dtype.kind not in "iu" or (counts.size and counts.min() < RESET):
             raise UsageError("counts must be whole numbers: n SET pulses, -1 for RESET, 0 for none")
+        if counts.size and counts.max() > MOST_PULSES:
+            raise UsageError(f"counts reach {counts.max()}; send at most {MOST_PULSES} at once")
         self._writing.pulsed(name, matrix, counts, self.clock.now_s)
 
     def conductances(self, name: str) -> FloatArray:
@@ -226,8 +237,8 @@ class Chip:
 
     def _check_mask(self, matrix: Matrix, where: FloatArray) -> None:
         self._check_shape(matrix, "where", where)
-        if np.asarray(where).dtype != np.bool_:
-            raise UsageError(f"where must be boolean; got {np.asarray(where).dtype}")
+        if not isinstance(where, np.ndarray) or where.dtype != np.bool_:
+            raise UsageError("where must be an array of booleans, one for each device")
 
     def _check_shape(self, matrix: Matrix, name: str, array: FloatArray) -> None:
         if np.shape(array) != matrix.device_shape:

@@ -4,18 +4,25 @@
 last, so a folder that has one is complete; `results.json` exists once the run has finished.
 """
 
+import hashlib
 import importlib.metadata
 import json
 import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
+
 import pcmsim
 from pcmsim.config import Config, dump, load_config
+from pcmsim.devices import ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
 
@@ -23,6 +30,7 @@ FORMAT = 1
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 RESULTS = "results.json"
+LOCK = ".lock"
 
 
 def check_new(out: Path) -> None:
@@ -51,6 +59,7 @@ def create(out: Path, kind: str, config: Config, data_source: str) -> None:
         raise DataError(f"folder {out} cannot be made: {error}") from error
     write_text(out / CONFIG, dump(config))
     about = {"kind": kind, "format": FORMAT, "data_source": data_source}
+    about["device_sha256"] = device_hash(config)
     write_json(out / ENVIRONMENT, about | environment(config.seed))
 
 
@@ -62,6 +71,12 @@ def check_same(out: Path, kind: str, config: Config) -> None:
     if not (out / ENVIRONMENT).is_file():
         raise UsageError(f"{out} holds no run to resume; start it without resuming")
     _check(read_json(out / ENVIRONMENT), kind, out)
+    device = read_json(out / ENVIRONMENT).get("device_sha256")
+    if device not in (None, device_hash(config)):
+        raise UsageError(
+            f"hardware.device = {config.hardware.device}: the parameter set has changed since the "
+            f"run in {out} was started; restore it or name a new folder"
+        )
     before = _flat(load_config(out / CONFIG).model_dump(mode="json"))
     now = _flat(config.model_dump(mode="json"))
     for key in before | now:
@@ -70,6 +85,27 @@ def check_same(out: Path, kind: str, config: Config) -> None:
                 f"{key} = {now.get(key)!r}, but the run in {out} was started with "
                 f"{before.get(key)!r}; resume it with its own {CONFIG} or name a new folder"
             )
+
+
+def device_hash(config: Config) -> str:
+    """SHA-256 of the parameter set that `config` names: a file of one may change."""
+    content = TypeAdapter(ParameterSet).dump_json(load_parameter_set(config.hardware.device))
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def at_work(out: Path) -> Iterator[None]:
+    """Keep other processes out of the run in `out`; raises `UsageError` if one is at work there."""
+    lock = FileLock(out / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"another process is at work in {out}; wait for it or end it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (out / LOCK).unlink(missing_ok=True)
 
 
 def check_same_data(out: Path, data_source: str) -> None:

@@ -12,7 +12,7 @@ from pcmsim import runlog
 from pcmsim.config import Config, Hardware, Loop
 from pcmsim.datasets import Dataset, Split
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import UsageError
+from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder
 from pcmsim.loop import (
     Announcing,
@@ -103,6 +103,13 @@ def check(config: Config) -> None:
             f"hardware.device = {config.hardware.device}: this parameter set has no SET pulses; "
             f"choose another set or a rule that sends none (reprogram, digital)"
         )
+    if len(set(loop.compensation)) != len(loop.compensation):
+        raise UsageError(f"loop.compensation = {list(loop.compensation)}: name each once")
+    if loop.refresh is not None and loop.refresh.g_difference > values.g_max:
+        raise UsageError(
+            f"loop.refresh.g_difference = {loop.refresh.g_difference:g} uS is above g_max = "
+            f"{values.g_max:g} uS of the devices"
+        )
     if list(loop.times_s) != sorted(set(loop.times_s)):
         raise UsageError(f"loop.times_s = {list(loop.times_s)}: times must increase")
 
@@ -125,7 +132,7 @@ def train_on_chips(task: Task, out: Path, on_epoch: OnLoopEpoch | None = None) -
 def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> dict[str, Any]:
     """Everything about one chip; read from its folder if it is done."""
     if (out / folder.RESULTS).exists():
-        return folder.read_results(out, KIND)
+        return _done(folder.read_results(out, KIND), out)
     seed = key(task.config.seed, "chip", index)
     arrays = _open(task, seed)
     transfer = _transfer(task, arrays, out / TRANSFER)
@@ -163,11 +170,13 @@ def _wear(arrays: Mapping[str, Crossbar]) -> dict[str, dict[str, float]]:
     for name, array in arrays.items():
         if isinstance(array, Worn):
             try:
-                found[name] = dict(array.wear())
+                counts = {str(key): float(n) for key, n in array.wear().items()}
+                if not all(np.isfinite(list(counts.values()))):
+                    raise ValueError(f"counts are not finite: {counts}")
+                found[name] = counts
             except Exception as error:
-                raise HardwareError(
-                    f"{name}: wear failed ({type(error).__name__}: {error})"
-                ) from error
+                reason = f"{type(error).__name__}: {error}"
+                raise HardwareError(f"{name}: wear failed ({reason:.200})") from error
     return found
 
 
@@ -178,8 +187,7 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
     """
     before = folder.read_json(file) if file.exists() else {}
     if before.get("measured") is not None:
-        rows: list[dict[str, Any]] = before["measured"]
-        return rows
+        return _checked_rows(before["measured"], file)
     model = _mapped(deepcopy(task.software), arrays, task.config.hardware)
     if not before or isinstance(arrays, Restorable):
         for name, array in model.arrays.items():
@@ -188,6 +196,29 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
     measured = _follow(task, model)
     folder.write_json(file, {"measured": measured})
     return measured
+
+
+def _done(results: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Results of a chip that is done; `DataError` if what they need is missing."""
+    wanted = ("chip", "devices", "epochs", "seconds", "chip_s", "wear", "measured")
+    measured = results.get("measured")
+    if not all(name in results for name in wanted) or not isinstance(measured, dict):
+        raise DataError(f"{out / folder.RESULTS} is damaged; remove it to measure the chip again")
+    for stage in ("transfer", "in_loop"):
+        _checked_rows(measured.get(stage), out / folder.RESULTS)
+    return results
+
+
+def _checked_rows(rows: Any, file: Path) -> list[dict[str, Any]]:
+    """Measurements as they were written; `DataError` if they are not."""
+    wanted = {"compensation", "t_s", "at_s", "per_step", "per_sequence"}
+    if not isinstance(rows, list) or not rows:
+        raise DataError(f"{file} is damaged: it holds no measurements; remove it to measure again")
+    if not all(isinstance(row, dict) and wanted <= row.keys() for row in rows):
+        raise DataError(
+            f"{file} is damaged: a measurement lacks values; remove it to measure again"
+        )
+    return rows
 
 
 def _open(task: Task, seed: int) -> Mapping[str, Crossbar]:

@@ -57,8 +57,7 @@ def _rewind(log: Path, start: Checkpoint | None) -> None:
     Raises `DataError` where log and checkpoint do not belong together; neither is touched then.
     """
     known = 0 if start is None else len(start.history)
-    if not known:
-        log.unlink(missing_ok=True)
+    if not log.exists() and not known:
         return
     table = runlog.read(log)
     epochs = list(table.get("epoch", ()))

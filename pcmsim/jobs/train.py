@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from pcmsim import runlog
 from pcmsim.config import Config, Network, load_config
 from pcmsim.datasets import Dataset, load
 from pcmsim.datasets.roll import KEYS
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import UsageError
+from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
 from pcmsim.jobs import folder, in_loop, software
 from pcmsim.loop import (
@@ -19,12 +20,14 @@ from pcmsim.loop import (
     EpochReport,
     Fit,
     evaluate,
+    load_checkpoint,
 )
 from pcmsim.networks import SpikingNetwork
 from pcmsim.rng import key
 
 KIND = "train"
 AWARE = "aware"
+TAKING = "taking-over.json"
 CHECKPOINT = "checkpoint.safetensors"
 OnEpoch = Callable[[EpochReport], None]
 
@@ -74,13 +77,17 @@ def train(
             return folder.read_results(out, KIND)
     dataset = load(config.data, config.seed, data_path, on_load)
     if not resume:
-        folder.create(out, KIND, config, dataset.source)
         if known is not None:
             folder.check_same_data(known, dataset.source)
-            _take_over(config, known, out)
+            _check_whole(config, known)
+        folder.create(out, KIND, config, dataset.source)
+        if known is not None:
+            folder.write_json(out / TAKING, {"known": str(known.resolve())})
     else:
         folder.check_same_data(out, dataset.source)
-    return _run(config, dataset, out, on_epoch, on_aware, on_loop)
+    with folder.at_work(out):
+        _take_over(config, out)
+        return _run(config, dataset, out, on_epoch, on_aware, on_loop)
 
 
 def _run(
@@ -113,15 +120,32 @@ def _check_known(config: Config, known: Path) -> None:
     for name in wanted if config.aware is None else [*wanted, "aware"]:
         if getattr(before, name) != getattr(config, name):
             raise UsageError(f"{known} was trained with another {name}; train without it")
-    if config.aware is not None and before.hardware.device != config.hardware.device:
+    device = folder.read_json(known / folder.ENVIRONMENT).get("device_sha256")
+    if config.aware is not None and device not in (None, folder.device_hash(config)):
         raise UsageError(f"{known} was trained for other devices; train without it")
 
 
-def _take_over(config: Config, known: Path, out: Path) -> None:
+def _check_whole(config: Config, known: Path) -> None:
+    """Refuse a run whose log and checkpoint do not both tell of all epochs."""
+    wanted = [("", config.training.epochs)]
+    if config.aware is not None:
+        wanted.append((AWARE, config.aware.training.epochs))
+    for name, epochs in wanted:
+        saved, log = load_checkpoint(known / name), known / name / software.LOG
+        rows = len(runlog.read(log)["epoch"]) if log.exists() else 0
+        if saved is None or len(saved.history) != epochs or rows != epochs:
+            raise DataError(f"{known / name} has not finished its {epochs} epochs; resume it first")
+
+
+def _take_over(config: Config, out: Path) -> None:
+    """Copy what was trained before, if it is to be; a copy that was broken off is made again."""
+    if not (out / TAKING).exists():
+        return
+    known = Path(folder.read_json(out / TAKING)["known"])
     for name in ("",) if config.aware is None else ("", AWARE):
-        for file in (software.LOG, CHECKPOINT):  # a log without a checkpoint is begun anew
-            if (known / name / file).exists():
-                replace(out / name / file, (known / name / file).read_bytes())
+        for file in (CHECKPOINT, software.LOG):
+            replace(out / name / file, (known / name / file).read_bytes())
+    (out / TAKING).unlink()
 
 
 def _new(config: Config) -> tuple[Network, torch.Generator]:

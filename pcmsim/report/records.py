@@ -90,10 +90,10 @@ class StagePoint(Point):
 class Wear:
     """Pulses that the devices of one matrix have had: all together, and the most of one."""
 
-    set_pulses: NotNegative
-    resets: NotNegative
-    most_set_pulses: NotNegative
-    most_resets: NotNegative
+    set_pulses: NotNegative = 0.0
+    resets: NotNegative = 0.0
+    most_set_pulses: NotNegative = 0.0
+    most_resets: NotNegative = 0.0
 
 
 @checked(frozen=True, config=_CONFIG)

@@ -114,11 +114,14 @@ def test_a_restored_chip_goes_on_as_if_nothing_had_been():
     wanted = goes_on(both)
     array = both["a"]
     both.restore(state)
-    other = arrays(seed=99)
+    other = arrays()
+    other["a"].clock.wait(5.0)
     other.restore(state)
     for some in (both, other):
         for one, two in zip(goes_on(some), wanted, strict=True):
             np.testing.assert_array_equal(one, two)
+    with pytest.raises(DataError, match="another chip"):
+        arrays(seed=99).restore(state)
     assert array.clock is both.chip.clock, "crossbars that were handed out belong to the new chip"
 
 
