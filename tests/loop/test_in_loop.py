@@ -12,11 +12,13 @@ from pcmsim.datasets import load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError
 from pcmsim.loop import (
+    HardwareError,
     LoopNetwork,
     SimulatedArrays,
     WeightArray,
     begin,
     evaluate,
+    follow,
     restore_training,
     save_training,
     train_in_loop,
@@ -166,7 +168,6 @@ def test_one_exponent_for_all_devices_is_restored_exactly_after_each_wait(datase
     loop = loop_of("digital", corrections=0)
     run, arrays = made(loop, device="ideal")
     parameter_set = load_parameter_set("ideal").with_values(nu_mean={"constant": 0.05})
-    arrays.chip.values = arrays.chip.reading.__dict__["values"] if False else parameter_set.values
     object.__setattr__(arrays.chip.reading, "values", parameter_set.values)
     for array, name in zip(run.model.arrays.values(), run.model.weights, strict=True):
         array.write(run.model.weights[name].detach().numpy())
@@ -211,3 +212,104 @@ def test_a_checkpoint_that_is_damaged_or_of_another_network_is_refused(dataset, 
         restore_training(fresh, again, tmp_path)
     shutil.rmtree(tmp_path)
     assert not restore_training(fresh, again, tmp_path)
+
+
+def still(rule, **changes):
+    """A loop of one epoch whose learning rates are next to nothing."""
+    phase = {"rule": RULES[rule], "epochs": 1, "learning_rate": 1e-12}
+    return loop_of(rule, phases=[{**phase, "digital_learning_rate": 1e-12}], **changes)
+
+
+def test_weights_that_were_clipped_stay_where_they_were_written(dataset):
+    """Software believes what devices were told, so learning nothing moves no device."""
+    loop = still("reprogram", corrections=0)
+    hardware = Hardware(scale="column", clip_std=1.0)
+    network = SpikingNetwork(SPEC, torch.Generator().manual_seed(3))
+    shapes = {name: tuple(w.shape) for name, w in network.matrices().items()}
+    arrays = SimulatedArrays(shapes, hardware, 7)
+    mapped = {
+        name: WeightArray.fitted(arrays[name], w.detach().numpy(), arrays.chip.values, hardware)
+        for name, w in network.matrices().items()
+    }
+    run = begin(LoopNetwork(network, mapped), loop)
+    train_in_loop(run, dataset, loop, 5)
+    assert run.history[0].programmed == sum(2 * w.numel() for w in network.matrices().values())
+    assert run.history[1].programmed == 0
+
+
+def test_where_devices_are_left_alone_software_does_not_believe_otherwise(dataset):
+    loop = loop_of("digital", corrections=0, refresh={"g_above": 0.1, "g_difference": 25.0})
+    run, _ = made(loop)
+    before = {name: w.detach().clone() for name, w in run.model.weights.items()}
+    train_in_loop(run, dataset, loop, 5)
+    for name, weight in run.model.weights.items():
+        assert torch.allclose(weight, before[name], rtol=1e-6, atol=0.0)
+    assert run.history[-1].resets == 0
+
+
+def test_weights_that_are_read_back_age_like_the_devices(dataset):
+    """Read again at each time: the metric moves with the days as that of measured products does."""
+    found = {}
+    for forward in ("multiply", "readback"):
+        loop = still("digital", corrections=0, forward=forward)
+        run, _ = made(loop)
+        run.model.reads_back = forward == "readback"
+        train_in_loop(run, dataset, loop, 5)
+        rows = follow(run.model, dataset.test, dataset.train, ["none"], [0.0, 86400.0])
+        found[forward] = [row.per_step for row in rows]
+    change = np.diff(list(found.values()), axis=1).ravel()
+    assert abs(change[0]) > 0.02
+    assert change[1] == pytest.approx(change[0], abs=0.3 * abs(change[0]))
+
+
+class Once:
+    """An array that fails at its next pulse or programming, once, if it is told to."""
+
+    def __init__(self, crossbar):
+        self.crossbar, self.fails = crossbar, False
+
+    def __getattr__(self, name):
+        return getattr(self.crossbar, name)
+
+    def program(self, *args):
+        self._fail()
+        self.crossbar.program(*args)
+
+    def pulse(self, counts):
+        self._fail()
+        self.crossbar.pulse(counts)
+
+    def _fail(self):
+        if self.fails:
+            self.fails = False
+            raise HardwareError("hidden: program failed")
+
+
+def test_when_one_array_fails_the_change_of_the_others_waits_for_them(dataset):
+    """What is owed in the end is what it would have been: nothing of the batch is lost."""
+    fine = {"name": "accumulate", "g_step": 1000.0}
+    loop = loop_of("reprogram", corrections=0)
+    loop = Loop.model_validate(
+        {**loop.model_dump(), "phases": [{"rule": fine, "epochs": 1, "learning_rate": 1e-3}]}
+    )
+    owed = []
+    for fails in (False, True):
+        run, _ = made(loop)
+        array = run.model.arrays["hidden0.weight"]
+        array.crossbar = Once(array.crossbar)
+
+        def arm(r, crossbar=array.crossbar, fails=fails):
+            if fails and r.position.batch == 2:
+                r.memories["hidden0.weight"]["owed"][0, 0] = 2000.0
+                crossbar.fails = True
+            elif r.position.batch == 2:
+                r.memories["hidden0.weight"]["owed"][0, 0] = 2000.0
+
+        try:
+            train_in_loop(run, dataset, loop, 5, arm)
+        except HardwareError:
+            assert "late" in run.memories["readout.weight"]
+            train_in_loop(run, dataset, loop, 5)
+        owed.append(run.memories["readout.weight"]["owed"])
+    assert np.abs(owed[0]).max() > 0.05
+    np.testing.assert_allclose(owed[1], owed[0], atol=0.05 * np.abs(owed[0]).max())
