@@ -57,7 +57,10 @@ def build(values: dict[str, Any], source: str = "config") -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{source}: {_explain(error.errors()[0])}") from None
+        faults = error.errors()
+        # A key that is misspelt is the reason for one that is missing.
+        misspelt = [fault for fault in faults if fault["type"] == "extra_forbidden"]
+        raise UsageError(f"{source}: {_explain((misspelt or faults)[0])}") from None
 
 
 def override(values: dict[str, Any], settings: tuple[str, ...]) -> dict[str, Any]:

@@ -89,3 +89,33 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path):
 def test_a_configuration_cannot_be_changed_by_accident():
     with pytest.raises(ValueError, match="frozen"):
         build(GOOD).seed = 5
+
+
+LOOP = {"phases": [{"rule": {"name": "digital"}, "epochs": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("loop", "message"),
+    [
+        ({"phases": [{"rule": {"name": "digital"}, "epoch": 1}]}, "did you mean loop.phases.0.epo"),
+        ({**LOOP, "chip": 2}, r"loop.chip is not a known key; did you mean loop.chips\?"),
+        ({"phases": [{"rule": {"name": "digitl"}, "epochs": 1}]}, "'reprogram', 'digital'"),
+        ({"phases": [{"rule": "digital", "epochs": 1}]}, "write {name: reprogram}"),
+        (
+            {"phases": [{"rule": {"name": "reprogram", "g_treshold": 1.0}, "epochs": 1}]},
+            r"did you mean loop.phases.0.rule.g_threshold\?",
+        ),
+        ({"phases": [{"rule": {"name": "accumulate", "g_step": 1e-9}, "epochs": 1}]}, "g_step"),
+        ({**LOOP, "times_s": [1e300]}, "loop.times_s.0"),
+        ({**LOOP, "phases": []}, "loop.phases"),
+    ],
+)
+def test_a_fault_in_the_loop_is_named_by_its_path_with_the_way_out(loop, message):
+    values = {
+        "data": {"name": "synthetic"},
+        "network": {"unit": "snu"},
+        "training": {"epochs": 1, "batch_size": 1, "learning_rate": 0.1},
+        "loop": loop,
+    }
+    with pytest.raises(UsageError, match=message):
+        build(values)
