@@ -12,8 +12,9 @@ from pcmsim import runlog
 from pcmsim.config import Config, Hardware, Loop
 from pcmsim.datasets import Dataset, Split
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import DataError, UsageError
+from pcmsim.errors import UsageError
 from pcmsim.jobs import folder
+from pcmsim.jobs.chip_results import checked_rows, done, stages
 from pcmsim.loop import (
     Announcing,
     Autosave,
@@ -122,7 +123,7 @@ def train_on_chips(task: Task, out: Path, on_epoch: OnLoopEpoch | None = None) -
     """
     found = [_chip(task, index, out / f"chip{index}", on_epoch) for index in range(task.loop.chips)]
     return {
-        "stages": _stages(found),
+        "stages": stages(found),
         "devices": found[0]["devices"],
         "device_set": task.config.hardware.device,
         "chips": [{k: v for k, v in chip.items() if k != "measured"} for chip in found],
@@ -132,7 +133,7 @@ def train_on_chips(task: Task, out: Path, on_epoch: OnLoopEpoch | None = None) -
 def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> dict[str, Any]:
     """Everything about one chip; read from its folder if it is done."""
     if (out / folder.RESULTS).exists():
-        return _done(folder.read_results(out, KIND), out)
+        return done(folder.read_results(out, KIND), out)
     seed = key(task.config.seed, "chip", index)
     arrays = _open(task, seed)
     transfer = _transfer(task, arrays, out / TRANSFER)
@@ -187,7 +188,7 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
     """
     before = folder.read_json(file) if file.exists() else {}
     if before.get("measured") is not None:
-        return _checked_rows(before["measured"], file)
+        return checked_rows(before["measured"], file)
     model = _mapped(deepcopy(task.software), arrays, task.config.hardware)
     if not before or isinstance(arrays, Restorable):
         for name, array in model.arrays.items():
@@ -196,29 +197,6 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
     measured = _follow(task, model)
     folder.write_json(file, {"measured": measured})
     return measured
-
-
-def _done(results: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Results of a chip that is done; `DataError` if what they need is missing."""
-    wanted = ("chip", "devices", "epochs", "seconds", "chip_s", "wear", "measured")
-    measured = results.get("measured")
-    if not all(name in results for name in wanted) or not isinstance(measured, dict):
-        raise DataError(f"{out / folder.RESULTS} is damaged; remove it to measure the chip again")
-    for stage in ("transfer", "in_loop"):
-        _checked_rows(measured.get(stage), out / folder.RESULTS)
-    return results
-
-
-def _checked_rows(rows: Any, file: Path) -> list[dict[str, Any]]:
-    """Measurements as they were written; `DataError` if they are not."""
-    wanted = {"compensation", "t_s", "at_s", "per_step", "per_sequence"}
-    if not isinstance(rows, list) or not rows:
-        raise DataError(f"{file} is damaged: it holds no measurements; remove it to measure again")
-    if not all(isinstance(row, dict) and wanted <= row.keys() for row in rows):
-        raise DataError(
-            f"{file} is damaged: a measurement lacks values; remove it to measure again"
-        )
-    return rows
 
 
 def _open(task: Task, seed: int) -> Mapping[str, Crossbar]:
@@ -282,24 +260,3 @@ def _follow(task: Task, model: LoopNetwork) -> list[dict[str, Any]]:
     loop, test = task.loop, task.dataset.test
     found = follow(model, test, task.calibration, loop.compensation, loop.times_s)
     return [asdict(measured) for measured in found]
-
-
-def _stages(chips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Statistics over chips for each stage, compensation and time. One chip has no spread."""
-    cells = []
-    for stage, rows in chips[0]["measured"].items():
-        for i, row in enumerate(rows):
-            same = [chip["measured"][stage][i] for chip in chips]
-            per_chip = [cell["per_step"] for cell in same]
-            cells.append(
-                {
-                    "stage": stage,
-                    "compensation": row["compensation"],
-                    "t_s": row["t_s"],
-                    "mean": float(np.mean(per_chip)),
-                    "std": float(np.std(per_chip, ddof=1)) if len(per_chip) > 1 else None,
-                    "per_chip": per_chip,
-                    "mean_per_sequence": float(np.mean([cell["per_sequence"] for cell in same])),
-                }
-            )
-    return cells
