@@ -19,8 +19,9 @@ STOPPED = "stopped; what was written stays, and a training run goes on with --re
 
 app = typer.Typer(
     help="Spiking networks on phase-change memory: train, write onto simulated chips, and watch "
-    "them drift for days. Exit codes: 2 for a wrong command or config, 3 for data or a disk that "
-    "cannot be used, 1 for training that diverged or a fault of pcmsim itself.",
+    "them drift for days, or train with chips in the loop. Exit codes: 2 for a wrong command or "
+    "config, 3 for data or a disk that cannot be used, 4 for hardware that failed, 1 for training "
+    "that diverged or a fault of pcmsim itself.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
