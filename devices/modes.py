@@ -65,18 +65,26 @@ def slow_modes(values: Values) -> Modes:
 
 
 def fast_std(values: Values) -> float:
-    """Standard deviation, in units of Q G, of what is new in every read.
+    """Standard deviation, in units of Q G, of what is new in every read of a parameter set."""
+    gamma, split = values.read_noise_exponent, values.noise_rate_split
+    return float(np.sqrt(fast_variance(gamma, values.t_read_s, split)))
 
-    All rates above `noise_rate_split`, up to the fastest that a read of t_r resolves:
+
+def fast_variance(exponent: float, t_read_s: float, rate_split: float) -> float:
+    """Variance, in units of Q² G², of what is new in every read of `t_read_s` [s].
+
+    All rates above `rate_split` [1/s], up to the fastest that such a read resolves:
     ∫ (2π f0)^(γ-1) sin(π(2-γ)/2) λ^-γ dλ, with γ = 1: ln(λ_max / λ_split).
+
+    >>> round(fast_variance(1.0, 2.5e-7, 100.0), 4)
+    9.3263
     """
-    fastest = np.exp(-_EULER_GAMMA) / (2.0 * values.t_read_s)
-    gamma = values.read_noise_exponent
-    if gamma == 1.0:
-        return float(np.sqrt(max(np.log(fastest / values.noise_rate_split), 0.0)))
-    power = 1.0 - gamma
-    band = (fastest**power - values.noise_rate_split**power) / power
-    return float(np.sqrt(max(_density(gamma) * band, 0.0)))
+    fastest = np.exp(-_EULER_GAMMA) / (2.0 * t_read_s)
+    if exponent == 1.0:
+        return float(max(np.log(fastest / rate_split), 0.0))
+    power = 1.0 - exponent
+    band = (fastest**power - rate_split**power) / power
+    return float(max(_density(exponent) * band, 0.0))
 
 
 def _density(exponent: float) -> float:

@@ -1,0 +1,1 @@
+"""Virtual measurement campaigns: a simulated chip measured as a lab would."""
