@@ -1,8 +1,8 @@
 """Structure function of repeated reads: how far reads part as the time between them grows.
 
-D(τ) = E (y(t+τ) - y(t))² = 2 w Σ σ_k² (1 - exp(-λ_k τ)) + 2 s², for 1/f noise 2 w (ln λ_max τ + 0.577)
-+ 2 s²; half of it at one interval is the two-sample (Allan) variance. It needs no detrending, and
-missing reads only make it less sure.
+D(τ) = E (y(t+τ) - y(t))² = 2 w Σ σ_k² (1 - exp(-λ_k τ)) + 2 s², which for 1/f noise is
+2 w (ln λ_max τ + 0.577) + 2 s²; half of it at one interval is the two-sample (Allan) variance. It
+needs no detrending, and missing reads only make it less sure.
 """
 
 from dataclasses import dataclass

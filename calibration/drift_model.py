@@ -21,8 +21,6 @@ from pcmsim.calibration.clipped import clipped_mean, clipped_product
 from pcmsim.calibration.pairwise import Pairwise
 from pcmsim.devices.laws import FloatArray
 
-LEVEL_NAMES = ("g_mean", "g_variance", "noise_power", "nu_mean", "nu_variance")
-
 
 def mean_decay(x: FloatArray, nu_mean: float, nu_variance: float) -> FloatArray:
     """L(x) = E exp(-ν x) with ν = |μ + σ ξ|, ξ ~ N(0, 1): the folded normal's Laplace transform.
@@ -30,8 +28,8 @@ def mean_decay(x: FloatArray, nu_mean: float, nu_variance: float) -> FloatArray:
     exp(-μx + σ²x²/2) Φ(μ/σ - σx) + exp(μx + σ²x²/2) Φ(-μ/σ - σx). A variance that is not positive,
     as an estimate may be, continues the unfolded form exp(-μx + σ²x²/2).
 
-    >>> float(mean_decay(np.array(np.log(180.0)), 0.0494, 0.0142**2).round(4))  # 5 µS after 1 h
-    0.7759
+    >>> float(mean_decay(np.array(np.log(180.0)), 0.04935, 0.01422**2).round(4))  # 5 µS, 1 h
+    0.776
     """
     exponent = 0.5 * nu_variance * x**2
     if nu_variance <= 0.0 or nu_mean > 8.0 * np.sqrt(nu_variance):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pcmsim.calibration.drift_levels import AnyLevel
 from pcmsim.calibration.drift_model import LevelModel, mean_decay
 from pcmsim.calibration.estimate import Estimate
 from pcmsim.calibration.pairwise import Pairwise
@@ -27,7 +28,7 @@ class ShareTerm:
     signal, device, programming (n,) of the rows; influence (n, 5) on the level's parameters.
     """
 
-    model: LevelModel
+    model: AnyLevel
     solution: Solution
     device: FloatArray
     programming: FloatArray
@@ -48,9 +49,7 @@ class ShareTerm:
         return np.asarray(self.solution.point.weighted_means[3])
 
 
-def share_terms(
-    model: LevelModel, solution: Solution, sums: Pairwise, rows: FloatArray
-) -> FloatArray:
+def signals(solution: Solution, sums: Pairwise, rows: FloatArray) -> FloatArray:
     """Signals z of the rows (n,); missing reads are weighted up."""
     off = np.where(np.isnan(rows), 0.0, rows - solution.point.mean)
     return np.asarray(off @ (solution.point.weighted_means[3] / sums.present_share))
@@ -78,7 +77,11 @@ def nu_share(terms: Sequence[ShareTerm]) -> Estimate | None:
 def _level_share(term: ShareTerm) -> Iterator[tuple[float, float, int]]:
     """Share, its variance and the number of devices of a level, if it can tell."""
     theta = term.solution.theta
-    if theta[4] <= 0.0 or theta[3] < _UNFOLDED * np.sqrt(theta[4]):
+    if (
+        not isinstance(term.model, LevelModel)
+        or theta[4] <= 0.0
+        or theta[3] < _UNFOLDED * np.sqrt(theta[4])
+    ):
         return
     first, second = _pairs(term)
     if first.size < 20:

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.stats import chi2
 
 from pcmsim.calibration.allan import StructureFunction, fit_structure_function, structure_function
-from pcmsim.calibration.drift import FEWEST, fold_of
 from pcmsim.calibration.estimate import Estimate, Exclusion
 from pcmsim.calibration.records import Instrument, RepeatedReads
+from pcmsim.calibration.tally import FEWEST, fold_of
 from pcmsim.calibration.whittle import Periodograms, fit_whittle, held_out_gain, periodograms
 from pcmsim.devices.laws import FloatArray
 

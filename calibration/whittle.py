@@ -2,11 +2,10 @@
 
 The periodogram of a short, sampled record of 1/f noise is not its spectrum: slow noise leaks, fast
 noise is aliased. The debiased Whittle likelihood compares with the expected periodogram, the
-transform of (1 - |τ|/n) C(τ), and is unbiased for every length. Sykulski et al., Biometrika 106, 251
-(2019), doi:10.1093/biomet/asy071.
+transform of (1 - |τ|/n) C(τ), and is unbiased for every length. Sykulski et al., Biometrika 106,
+251 (2019), doi:10.1093/biomet/asy071.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +36,7 @@ class Periodograms:
 
 
 def periodograms(g: FloatArray, interval_s: float) -> Periodograms:
-    """Periodograms of the records `g` (d, n) [µS], less the mean of each; NaN counts as the mean."""
+    """Periodograms of the records `g` (d, n) [µS] less their means; NaN counts as the mean."""
     n = g.shape[1]
     present = ~np.isnan(g)
     off = np.where(present, g - np.nanmean(g, axis=1, keepdims=True), 0.0)
@@ -49,12 +48,12 @@ def periodograms(g: FloatArray, interval_s: float) -> Periodograms:
 
 
 def expected_power(found: Periodograms, exponent: float) -> tuple[FloatArray, FloatArray]:
-    """Expected periodogram of unit 1/f^γ noise of persistent modes, and of unit white noise (m,)."""
+    """Expected periodograms of persistent modes with w = 1, and of unit white noise (m,)."""
     n = found.window.size
     band = modes(1e-8, 100.0, exponent)
     lag_s = np.arange(n) * found.interval_s
     slow = np.exp(-np.outer(lag_s, band.rates_per_s)) @ band.stds**2
-    # The mean of a record is subtracted; a constant in C(τ) does not matter, and keeps rounding small.
+    # Records lack their mean, so a constant in C(τ) does not matter; less rounding without it.
     covariance = (slow - slow[-1]) * found.window
     covariance[0] *= 0.5
     spectrum = 2.0 * np.fft.rfft(covariance).real

@@ -1,0 +1,57 @@
+"""Amplitude of the read noise against conductance, from the noise powers of the levels."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pcmsim.calibration.drift_low import placed
+from pcmsim.calibration.law_fits import LawFit, LevelTable
+from pcmsim.calibration.regression import Regression, regress
+from pcmsim.devices.laws import ClippedPower, FloatArray
+
+
+def fit_noise_law(table: LevelTable, g_max: float, rows: FloatArray | None = None) -> LawFit:
+    """Q = min(c g^b, high) from the noise powers w = E[Q² g0²] of the levels `rows`, or of all.
+
+    The expectation is over the conductances of each level, because Q depends on each device's own.
+    """
+    at = np.arange(table.g_target.size) if rows is None else np.asarray(rows)
+    found, covariance = table.theta[at, 2], table.block(2, at)
+    nodes = [
+        placed(table.theta[i, 0], table.theta[i, 1], bool(table.g_target[i] == 0.0)) for i in at
+    ]
+    conductance = np.array([g for g, _ in nodes])
+    weights = np.array([w for _, w in nodes])
+    g = np.maximum(conductance / g_max, 1e-7)
+
+    def law(theta: FloatArray) -> FloatArray:
+        q = np.exp(np.minimum(theta[0] + theta[1] * np.log(g), theta[2]))
+        return np.asarray(np.sum(weights * (q * conductance) ** 2, axis=1))
+
+    square = np.sum(weights * conductance**2, axis=1)
+    q = np.sqrt(np.maximum(found, 1e-12) / square)
+    middle = np.sqrt(square) / g_max
+    slope, intercept = np.polyfit(np.log(middle), np.log(q), 1)
+    names = ("log_coefficient", "exponent", "log_high")
+    start = np.array([intercept, slope, np.log(q.max())])
+    regression = regress(law, found, covariance, start, names, table.n)
+    stderr = np.sqrt(np.diag(covariance)) / (2.0 * q * square)
+    return _noise_law(regression, middle, q, stderr)
+
+
+def _noise_law(
+    regression: Regression, g: FloatArray, found: FloatArray, stderr: FloatArray
+) -> LawFit:
+    """The same with coefficients in place of logarithms."""
+    log_c, exponent, log_high = regression.estimate.values
+    values = np.array([np.exp(log_c), exponent, np.exp(log_high)])
+    slope = np.array([values[0], 1.0, values[2]])
+    names = ("coefficient", "exponent", "high")
+    covariance = regression.estimate.covariance * np.outer(slope, slope)
+    estimate = replace(regression.estimate, names=names, values=values, covariance=covariance)
+    lost = tuple(name.removeprefix("log_") for name in regression.unidentified)
+    regression = replace(regression, estimate=estimate, unidentified=lost)
+    value = dict(zip(names, (float(v) for v in values), strict=True))
+    return LawFit(
+        "read_noise", ClippedPower(**value), value, "clipped power", regression, g, found, stderr
+    )
