@@ -11,8 +11,8 @@ import numpy as np
 
 from pcmsim.calibration.clusters import clustered
 from pcmsim.calibration.estimate import Estimate
+from pcmsim.calibration.noise_model import slow_band
 from pcmsim.devices.laws import FloatArray
-from pcmsim.devices.modes import modes
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def fit_structure_function(
     Errors by the devices, whose numbers are in `device`; the lags of one device depend on each
     other, which weights by the mean ignore and errors include.
     """
-    band = modes(1e-8, 100.0, exponent)
+    band = slow_band(exponent, 1e-6)
     slow = -np.expm1(-np.outer(found.lag_s, band.rates_per_s)) @ band.stds**2
     design = 2.0 * np.array([slow, np.ones_like(slow)]).T / found.mean[:, None]
     solver = np.linalg.pinv(design)

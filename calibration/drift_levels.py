@@ -19,7 +19,7 @@ AnyLevel = LevelModel | LowLevelModel
 # placement, do not reach zero often enough to matter.
 _CLEAR = 5.0
 # The law of the noise and the low levels depend on each other only weakly.
-_ROUNDS = 2
+_ROUNDS = 6
 
 
 def solve_levels(

@@ -105,6 +105,11 @@ class LowLevelModel:
         second += self.plain.instrument_variance * np.eye(x.size)
         return mean, second - np.outer(mean, mean)
 
+    def power(self, location: float, spread: float) -> float:
+        """Noise power E[Q² g0²] [µS²] of such devices if `amplitude` is Q itself."""
+        g, weights = placed(location, spread, self.reset)
+        return float(np.sum(weights * (g * self.amplitude(g)) ** 2))
+
     def scale(self, theta: FloatArray) -> FloatArray:
         """Typical sizes of the parameters, for numerical derivatives."""
         location, spread = abs(float(theta[0])), abs(float(theta[1]))

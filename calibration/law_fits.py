@@ -104,6 +104,10 @@ def fit_clipped_log(table: LevelTable, g_max: float, entry: str) -> LawFit:
         key=lambda regression: regression.chi_square,
     )
     slope, intercept, low, high = (float(x) for x in best.estimate.values)
+    # Beyond the levels that were measured the law stays where they end.
+    ends = slope * np.log(np.maximum([g.max(), g.min()], 1e-7)) + intercept
+    low = float(ends[0]) if "low" in best.unidentified else low
+    high = float(ends[1]) if "high" in best.unidentified else high
     value = {"slope": slope, "intercept": intercept, "low": max(low, 0.0), "high": max(high, low)}
     fitted = ClippedLog(**value)
     return LawFit(entry, fitted, value, "clipped logarithm", best, g, seen, errors)

@@ -1,8 +1,10 @@
 """Amplitude of the read noise against conductance, from the noise powers of the levels."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from pcmsim.calibration.drift_low import placed
 from pcmsim.calibration.law_fits import LawFit, LevelTable
@@ -10,13 +12,25 @@ from pcmsim.calibration.regression import Regression, regress
 from pcmsim.devices.laws import ClippedPower, FloatArray
 
 
-def fit_noise_law(table: LevelTable, g_max: float, rows: FloatArray | None = None) -> LawFit:
-    """Q = min(c g^b, high) from the noise powers w = E[Q² g0²] of the levels `rows`, or of all.
+@dataclass(frozen=True)
+class BurstPower:
+    """Noise power E[Q² G²] at t0 that repeated reads found [µS²]: its level, value and variance."""
+
+    level: int
+    power: float
+    variance: float
+
+
+def fit_noise_law(table: LevelTable, g_max: float, bursts: Sequence[BurstPower] = ()) -> LawFit:
+    """Q = min(c g^b, high) from the noise powers w = E[Q² g0²] of all levels.
 
     The expectation is over the conductances of each level, because Q depends on each device's own.
+    `bursts` are powers that repeated reads of other devices found at some of the levels.
     """
-    at = np.arange(table.g_target.size) if rows is None else np.asarray(rows)
-    found, covariance = table.theta[at, 2], table.block(2, at)
+    levels = np.arange(table.g_target.size)
+    at = np.append(levels, [burst.level for burst in bursts]).astype(int)
+    found = np.append(table.theta[:, 2], [burst.power for burst in bursts])
+    covariance = block_diag(table.block(2, levels), *([burst.variance] for burst in bursts))
     nodes = [
         placed(table.theta[i, 0], table.theta[i, 1], bool(table.g_target[i] == 0.0)) for i in at
     ]
@@ -50,6 +64,8 @@ def _noise_law(
     covariance = regression.estimate.covariance * np.outer(slope, slope)
     estimate = replace(regression.estimate, names=names, values=values, covariance=covariance)
     lost = tuple(name.removeprefix("log_") for name in regression.unidentified)
+    if "high" in lost:  # below the levels that were measured the law stays where they end
+        values[2] = float(found.max())
     regression = replace(regression, estimate=estimate, unidentified=lost)
     value = dict(zip(names, (float(v) for v in values), strict=True))
     return LawFit(

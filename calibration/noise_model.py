@@ -11,6 +11,19 @@ import numpy as np
 from pcmsim.devices.laws import FloatArray, Law
 from pcmsim.devices.modes import Modes, fast_variance, modes
 
+# Slowest rate of all noise, slower than any campaign, and the rate above which noise is new in
+# every read [1/s]: the conventions of the parameter sets.
+RATE_MIN, RATE_SPLIT = 1e-8, 100.0
+
+
+def rate_split(t_read_s: float) -> float:
+    """Rate above which noise is new in every read of `t_read_s` [s]; half a read at most [1/s].
+
+    >>> rate_split(2.5e-7), rate_split(0.05)
+    (100.0, 10.0)
+    """
+    return min(RATE_SPLIT, 0.5 / t_read_s)
+
 
 @dataclass(frozen=True)
 class NoiseModel:
@@ -20,16 +33,12 @@ class NoiseModel:
     g_max           conductance of g = 1 [µS]
     exponent        γ of the spectrum Q² G² f0^(γ-1) / f^γ
     t_read_s        integration time of a read [s]
-    rate_min, rate_split
-                    slowest rate of all; rate above which noise is new in every read [1/s]
     """
 
     amplitude: Law
     g_max: float
     exponent: float = 1.0
     t_read_s: float = 2.5e-7
-    rate_min: float = 1e-8
-    rate_split: float = 100.0
 
     def q(self, g: FloatArray) -> FloatArray:
         """Relative amplitude Q of a device of conductance `g` [µS] at t0."""
@@ -37,29 +46,21 @@ class NoiseModel:
 
     def covariance(self, t_s: FloatArray) -> FloatArray:
         """Covariance of n between reads at the times `t_s` since the last pulse [s] (k, k)."""
-        return spectrum_covariance(
-            t_s, self.exponent, self.t_read_s, self.rate_min, self.rate_split
-        )
+        return spectrum_covariance(t_s, self.exponent, self.t_read_s)
 
     def variance(self, t_s: FloatArray) -> FloatArray:
         """Variance of n at the times `t_s` since the last pulse [s]."""
         t_s = np.asarray(t_s, dtype=np.float64)
-        return self._slow().accumulated_variance(t_s) + self._fast_variance()
-
-    def _slow(self) -> Modes:
-        return modes(self.rate_min, self.rate_split, self.exponent)
-
-    def _fast_variance(self) -> float:
-        return fast_variance(self.exponent, self.t_read_s, self.rate_split)
+        slow = slow_band(self.exponent, self.t_read_s).accumulated_variance(t_s)
+        return slow + fast_variance(self.exponent, self.t_read_s, rate_split(self.t_read_s))
 
 
-def spectrum_covariance(
-    t_s: FloatArray,
-    exponent: float,
-    t_read_s: float,
-    rate_min: float = 1e-8,
-    rate_split: float = 100.0,
-) -> FloatArray:
+def slow_band(exponent: float, t_read_s: float) -> Modes:
+    """Modes of the noise that persist from read to read."""
+    return modes(RATE_MIN, rate_split(t_read_s), exponent)
+
+
+def spectrum_covariance(t_s: FloatArray, exponent: float, t_read_s: float) -> FloatArray:
     """Covariance of the noise in units of Q between reads at `t_s` since the last pulse [s] (k, k).
 
     C_jk = Σ σ² (1 - exp(-λ min(t_j, t_k))) exp(-λ |t_j - t_k|), and on the diagonal what is new in
@@ -70,10 +71,10 @@ def spectrum_covariance(
     True
     """
     t_s = np.asarray(t_s, dtype=np.float64)
-    slow = modes(rate_min, rate_split, exponent)
+    slow = slow_band(exponent, t_read_s)
     first = np.minimum(t_s[:, None], t_s[None, :])
     apart = np.abs(t_s[:, None] - t_s[None, :])
     total = np.zeros((t_s.size, t_s.size))
     for rate, std in zip(slow.rates_per_s, slow.stds, strict=True):
         total -= std**2 * np.expm1(-rate * first) * np.exp(-rate * apart)
-    return total + fast_variance(exponent, t_read_s, rate_split) * np.eye(t_s.size)
+    return total + fast_variance(exponent, t_read_s, rate_split(t_read_s)) * np.eye(t_s.size)

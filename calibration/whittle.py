@@ -12,8 +12,8 @@ import numpy as np
 
 from pcmsim.calibration.clusters import clustered
 from pcmsim.calibration.estimate import Estimate
+from pcmsim.calibration.noise_model import slow_band
 from pcmsim.devices.laws import FloatArray
-from pcmsim.devices.modes import modes
 from pcmsim.errors import DataError
 
 _MOST_STEPS = 200
@@ -50,7 +50,7 @@ def periodograms(g: FloatArray, interval_s: float) -> Periodograms:
 def expected_power(found: Periodograms, exponent: float) -> tuple[FloatArray, FloatArray]:
     """Expected periodograms of persistent modes with w = 1, and of unit white noise (m,)."""
     n = found.window.size
-    band = modes(1e-8, 100.0, exponent)
+    band = slow_band(exponent, 1e-6)
     lag_s = np.arange(n) * found.interval_s
     slow = np.exp(-np.outer(lag_s, band.rates_per_s)) @ band.stds**2
     # Records lack their mean, so a constant in C(τ) does not matter; less rounding without it.

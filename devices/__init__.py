@@ -24,6 +24,7 @@ from pcmsim.devices.params import (
 from pcmsim.devices.programming import check_target, placement_std, reset_conductance
 from pcmsim.devices.pulse_model import PulseModel, pulse_model
 from pcmsim.devices.pulses import apply_reset, apply_set, set_moments
+from pcmsim.devices.set_text import parameter_set_text
 from pcmsim.devices.state import ArrayState, Kept
 from pcmsim.devices.verify import write_verify
 from pcmsim.devices.verify_settings import Outcome, Verify
@@ -58,6 +59,7 @@ __all__ = [
     "modes",
     "noise_amplitude",
     "parameter_set_names",
+    "parameter_set_text",
     "placement_std",
     "program",
     "pulse_model",

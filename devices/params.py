@@ -49,11 +49,12 @@ _UNITS = {
 
 @checked(frozen=True, config=_STRICT)
 class Entry:
-    """One number or law as it stands in the file."""
+    """One number or law as it stands in the file, with standard errors if it was fitted."""
 
     value: Any
     unit: str
     source: str
+    stderr: Any = None
 
 
 @checked(frozen=True, config=_STRICT)
@@ -155,6 +156,10 @@ class ParameterSet:
         """The entries as checked numbers and laws."""
         raw = {name: entry.value for name, entry in self.entries.items()}
         return TypeAdapter(Values).validate_python(raw)
+
+    def checked(self) -> "ParameterSet":
+        """The set itself; raises `UsageError` that names the first entry that is wrong or missing."""
+        return _check(self, self.name)
 
     def with_values(self, /, **values: Any) -> "ParameterSet":
         """A copy with some values replaced; their source then says so.

@@ -1,5 +1,6 @@
 """Configuration of a run: YAML in, checked and frozen sections out."""
 
+from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
 from pcmsim.config.hardware import Hardware, Timing, Verify
 from pcmsim.config.loop import (
     Accumulate,
@@ -19,6 +20,7 @@ from pcmsim.config.software import Data, Network, Training
 __all__ = [
     "Accumulate",
     "Aware",
+    "CampaignPlan",
     "Config",
     "Data",
     "Digital",
@@ -35,7 +37,9 @@ __all__ = [
     "Training",
     "Verify",
     "build",
+    "build_plan",
     "dump",
     "load_config",
+    "load_plan",
     "override",
 ]

@@ -1,0 +1,154 @@
+"""From a campaign to a parameter set: every fit there is data for, then one set, then its check."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pcmsim.calibration.choice import choose_laws
+from pcmsim.calibration.drift import DriftFit, fit_drift
+from pcmsim.calibration.drift_model import mean_decay
+from pcmsim.calibration.entries import Fits, fitted_entries, unidentified
+from pcmsim.calibration.estimate import Exclusion, Unidentified
+from pcmsim.calibration.faults import fit_faults
+from pcmsim.calibration.noise import NoiseFit, fit_noise
+from pcmsim.calibration.noise_law import BurstPower, fit_noise_law
+from pcmsim.calibration.noise_model import NoiseModel
+from pcmsim.calibration.records import Campaign
+from pcmsim.calibration.reproduction import LevelCheck, check_levels
+from pcmsim.calibration.stuck import fit_stuck_exponent
+from pcmsim.devices.params import ParameterSet, load_parameter_set
+from pcmsim.errors import DataError, UsageError
+
+_LAWS = ("programming_std", "nu_mean", "nu_std")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user may decide about a calibration.
+
+    name, title     of the parameter set
+    source          files with their hashes, and the date, as they shall stand in the set
+    base            set that entries are kept from that the campaign does not determine
+    g_max           largest conductance that is programmed [µS]; the largest target unless given
+    t0_s            age at which conductances are defined [s]; the first read unless given
+    t_read_s        integration time of later reads [s]; that of the campaign unless given
+    exponent        γ of the read noise, decided by repeated reads unless given
+    """
+
+    name: str
+    title: str = ""
+    source: str = "measured"
+    base: str = "pcm-gst-90nm"
+    g_max: float | None = None
+    t0_s: float | None = None
+    t_read_s: float | None = None
+    exponent: float | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A parameter set with all that led to it.
+
+    checks          how well the set reproduces mean and spread of every level at every time
+    faults          why the set must not be used; empty if it reproduces its own data
+    """
+
+    parameter_set: ParameterSet
+    fits: Fits
+    unidentified: tuple[Unidentified, ...]
+    exclusions: tuple[Exclusion, ...]
+    checks: tuple[LevelCheck, ...]
+    faults: tuple[str, ...]
+
+
+def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
+    """Fit everything that `campaign` allows, and assemble a parameter set.
+
+    Drift traces are needed; repeated reads, a yield map and more are used if they are there. Raises
+    `DataError` or `UsageError` before any fit for data that cannot be used. A set that does not
+    reproduce its own data is returned with the reasons in `faults`; `refuse` raises them.
+    """
+    base = load_parameter_set(choices.base)
+    fits = fit_campaign(campaign, choices)
+    entries = fitted_entries(fits, choices.source)
+    if choices.t_read_s is not None:
+        entries["t_read_s"] = replace(
+            entries["t_read_s"], value=choices.t_read_s, source="integration time of later reads"
+        )
+    kept = {
+        name: replace(entry, source=f"not measured, kept from {base.name}: {entry.source}")
+        for name, entry in base.entries.items()
+        if name not in entries
+    }
+    ordered = {name: (entries | kept)[name] for name in [*base.entries, *entries]}
+    title = choices.title or f"Calibrated from {fits.drift.table().n:,} devices"
+    candidate = ParameterSet(choices.name, title, choices.source, ordered).checked()
+    checks = check_levels(fits.drift, candidate.values)
+    noise, faults = fits.noise, fits.faults
+    exclusions = fits.drift.exclusions
+    exclusions += noise.exclusions if noise is not None else ()
+    exclusions += faults.exclusions if faults is not None else ()
+    reasons = tuple(reason for check in checks for reason in check.faults())
+    missing = tuple(unidentified(fits, base, entries))
+    return Calibration(candidate, fits, missing, exclusions, checks, reasons)
+
+
+def refuse(calibration: Calibration) -> None:
+    """Raise `DataError` if the set does not reproduce the data it was made from."""
+    if calibration.faults:
+        first, *others = calibration.faults
+        more = f" (and {len(others)} more)" if others else ""
+        raise DataError(
+            f"{calibration.parameter_set.name} does not reproduce its own data: {first}{more}; "
+            f"the model does not hold for these devices, or the data mix different ones"
+        )
+
+
+def fit_campaign(campaign: Campaign, choices: Choices) -> Fits:
+    """All fits that the campaign has data for."""
+    noise = fit_noise(campaign.reads, campaign.instrument, choices.exponent)
+    gamma = choices.exponent or (noise.exponent if noise is not None else 1.0)
+    g_max, t0_s = _scales(campaign, choices)
+    drift = fit_drift(campaign.drift, campaign.instrument, g_max, t0_s, gamma)
+    table = drift.table()
+    bursts = burst_powers(noise, drift) if noise is not None else []
+    noise_law = fit_noise_law(table, g_max, bursts)
+    laws = choose_laws(drift, g_max, _LAWS)
+    faults = None
+    if campaign.yields is not None:
+        model = NoiseModel(noise_law.law, g_max, gamma, campaign.instrument.t_read_s)
+        relative = float(model.q(np.array(g_max)) * np.sqrt(model.variance(np.array([t0_s]))[0]))
+        faults = fit_faults(campaign.yields, g_max, relative)
+    stuck = fit_stuck_exponent(campaign.drift, campaign.instrument, g_max, t0_s, gamma)
+    return Fits(campaign.instrument, g_max, drift, laws, noise_law, noise, faults, stuck)
+
+
+def burst_powers(noise: NoiseFit, drift: DriftFit) -> list[BurstPower]:
+    """Noise powers of repeated reads, carried back from the age of the reads to t0."""
+    powers = []
+    for burst in noise.levels:
+        for i, level in enumerate(drift.levels):
+            if level.g_target == burst.g_target:
+                x = np.array(2.0 * np.log(burst.t_s / drift.t0_s))
+                nu_mean, nu_variance = level.estimate["nu_mean"], level.estimate["nu_variance"]
+                decay = float(mean_decay(x, nu_mean, nu_variance))
+                power = burst.fixed["noise_power"] / decay
+                stderr = burst.fixed.stderr("noise_power") / decay
+                powers.append(BurstPower(i, power, stderr**2))
+    return powers
+
+
+def _scales(campaign: Campaign, choices: Choices) -> tuple[float, float]:
+    """g_max and t0: given, or the largest target and the first read."""
+    g_max, t0_s = choices.g_max, choices.t0_s
+    if g_max is None or t0_s is None:
+        targets, first = [0.0], []
+        for part in campaign.drift:
+            targets.append(float(np.max(part.g_target, initial=0.0)))
+            first.append(float(part.t_s[0]))
+        if not first:
+            raise DataError("drift: there are no traces; a calibration starts from drift traces")
+        g_max, t0_s = g_max or max(targets), t0_s or min(first)
+    if not (g_max > 0.0 and np.isfinite(g_max) and t0_s > 0.0 and np.isfinite(t0_s)):
+        raise UsageError(f"g_max = {g_max:g} uS and t0 = {t0_s:g} s: both must be above zero")
+    return g_max, t0_s

@@ -1,0 +1,60 @@
+"""A whole virtual campaign."""
+
+from collections.abc import Iterator
+
+from pcmsim.calibration.records import Campaign, DriftTraces
+from pcmsim.calibration.virtual.drift import drift_parts
+from pcmsim.calibration.virtual.reading import instrument_record, values_as_read
+from pcmsim.calibration.virtual.reads import repeated_reads
+from pcmsim.calibration.virtual.yields import yield_map
+from pcmsim.config.campaign import CampaignPlan
+from pcmsim.devices import ParameterSet, Values
+from pcmsim.errors import UsageError
+
+
+def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int) -> Campaign:
+    """Measure a simulated chip of the set; the same seed gives the same campaign.
+
+    Every section draws from streams of its own, so changing one leaves the others as they are.
+    Raises `UsageError` before any work for targets above g_max or a read that integrates too long.
+
+    >>> from pcmsim.config import build_plan
+    >>> from pcmsim.devices import load_parameter_set
+    >>> plan = build_plan({"drift": {"targets": [5.0], "devices_per_level": 3}, "reads": None,
+    ...                    "yields": None})
+    >>> campaign = measure_campaign(load_parameter_set("pcm-gst-90nm"), plan, seed=1)
+    >>> campaign.drift[0].g.shape  # three devices, programmed twice, read 25 times
+    (6, 25)
+    """
+    values = _checked(parameter_set, plan)
+    reads = plan.reads
+    bursts = (repeated_reads(values, reads, plan.instrument, seed),) if reads else ()
+    yields = yield_map(values, plan.yields, plan.instrument, seed) if plan.yields else None
+    return Campaign(
+        instrument_record(plan.instrument, f"virtual {parameter_set.name}, seed {seed}"),
+        drift=tuple(campaign_parts(parameter_set, plan, seed)),
+        reads=bursts,
+        yields=yields,
+    )
+
+
+def campaign_parts(
+    parameter_set: ParameterSet, plan: CampaignPlan, seed: int
+) -> Iterator[DriftTraces]:
+    """Drift traces level by level, for campaigns larger than memory."""
+    values = _checked(parameter_set, plan)
+    if plan.drift is not None:
+        yield from drift_parts(values, plan.drift, plan.instrument, seed)
+
+
+def _checked(parameter_set: ParameterSet, plan: CampaignPlan) -> Values:
+    values = values_as_read(parameter_set, plan.instrument)
+    for name in ("drift", "reads"):
+        section = getattr(plan, name)
+        highest = max(section.targets) if section else 0.0
+        if highest > values.g_max:
+            raise UsageError(
+                f"{name}.targets reach {highest:g} uS, above g_max = {values.g_max:g} uS of "
+                f"{parameter_set.name}"
+            )
+    return values
