@@ -7,9 +7,11 @@ from rich.text import Text
 
 from pcmsim import __version__
 from pcmsim.cli import console
+from pcmsim.cli.calibrate import calibrate
 from pcmsim.cli.demo import demo
 from pcmsim.cli.devices import devices
 from pcmsim.cli.drift import drift
+from pcmsim.cli.measure import measure
 from pcmsim.cli.report import report
 from pcmsim.cli.train import train
 from pcmsim.errors import PcmsimError
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (train, drift, report, devices, demo):
+for command in (train, drift, report, devices, measure, calibrate, demo):
     app.command()(command)
 
 

@@ -1,22 +1,28 @@
-"""What a user does: train, drift, sample devices, report; the command line calls the same."""
+"""What a user does: train, drift, sample devices, measure, calibrate, report; the command line calls the same."""
 
+from pcmsim.jobs.calibrate import Order, calibrate_files, fit_files
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder
 from pcmsim.jobs.drift import drift, drift_times, hardware_of
+from pcmsim.jobs.measure import measure
 from pcmsim.jobs.report import report
 from pcmsim.jobs.sampling import Sample, sample
 from pcmsim.jobs.train import train
 
 __all__ = [
     "CURVE_COLUMNS",
+    "Order",
     "Sample",
+    "calibrate_files",
     "curves",
     "demo",
     "demo_config",
     "drift",
     "drift_times",
+    "fit_files",
     "free_folder",
     "hardware_of",
+    "measure",
     "report",
     "sample",
     "sparklines",

@@ -1,0 +1,77 @@
+"""`pcmsim calibrate`."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from pcmsim import jobs
+from pcmsim.calibration.calibrate import Calibration
+from pcmsim.cli import console
+from pcmsim.devices import load_parameter_set
+
+
+def calibrate(
+    files: Annotated[list[Path], typer.Argument(help="Measurement files.")],
+    name: Annotated[str, typer.Option(help="Name of the new parameter set.")],
+    out: Annotated[Path, typer.Option(help="Parameter set to write, .yaml.")],
+    base: Annotated[
+        str, typer.Option(help="Set to keep what was not measured from, and to compare with.")
+    ] = "pcm-gst-90nm",
+    g_max: Annotated[
+        float | None, typer.Option(help="Largest conductance in uS; the largest target.")
+    ] = None,
+    t0: Annotated[
+        float | None, typer.Option(help="Age at which G is defined, in s; the first read.")
+    ] = None,
+    read_time: Annotated[
+        float | None, typer.Option(help="Integration time of later reads in s; the campaign's.")
+    ] = None,
+    exponent: Annotated[
+        float | None, typer.Option(help="Exponent of the noise; found by repeated reads.")
+    ] = None,
+) -> None:
+    """Fit a parameter set to measurements, with standard errors, and check it against them."""
+    order = jobs.Order(
+        files=tuple(files),
+        name=name,
+        date=date.today().isoformat(),
+        base=base,
+        g_max=g_max,
+        t0_s=t0,
+        t_read_s=read_time,
+        exponent=exponent,
+    )
+    calibration, _ = jobs.calibrate_files(order, out)
+    _show(calibration, base)
+    console.out.print(f"\n{out}: use it with --device {out}")
+
+
+def _show(calibration: Calibration, base: str) -> None:
+    other = load_parameter_set(base)
+    table = Table("entry", "fitted", "± s.e.", base, title=calibration.parameter_set.name)
+    for entry, found in calibration.parameter_set.entries.items():
+        if found.stderr is not None:
+            kept = other.entries.get(entry)
+            cells = (_text(found.value), _text(found.stderr), _text(kept.value if kept else ""))
+            table.add_row(entry, *cells)
+    console.out.print(table)
+    for exclusion in calibration.exclusions:
+        console.out.print(
+            f"left out of {exclusion.dataset}: {exclusion.count:,} {exclusion.what}: "
+            f"{exclusion.reason}"
+        )
+    for lost in calibration.unidentified:
+        console.out.print(f"not identified: {lost.entry} ({lost.why}); kept {lost.kept:.60}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(x) for x in value)
+    if isinstance(value, dict):
+        return "\n".join(f"{key} {_text(x)}" for key, x in value.items())
+    return str(value)
