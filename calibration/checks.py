@@ -102,7 +102,7 @@ def _time_faults(t_s: FloatArray, name: str) -> Iterator[str]:
     falling = np.flatnonzero(np.diff(t_s) <= 0.0)
     if falling.size:
         k = int(falling[0])
-        yield f"{name}: t_s[{k + 1}] = {t_s[k + 1]:g} s does not follow {t_s[k]:g} s; sort the times"
+        yield f"{name}: t_s[{k + 1}] = {t_s[k + 1]:g} s follows {t_s[k]:g} s; sort the times"
 
 
 def _row_faults(g_target: FloatArray, name: str, what: str, first: int) -> Iterator[str]:

@@ -77,7 +77,8 @@ def _without(fit: DriftFit, fold: int, table: LevelTable) -> LevelTable:
         sums = sum(others[1:], others[0])
         scale = level.model.scale(level.estimate.values)
         thetas.append(solve(level.model, sums, level.estimate.values, scale).theta)
-    return LevelTable(table.g_target, np.array(thetas), table.covariance * 1.25, table.n)
+    covariance, working = 1.25 * table.covariance, 1.25 * table.working
+    return LevelTable(table.g_target, np.array(thetas), covariance, working, table.n)
 
 
 def _held_out(

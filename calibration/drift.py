@@ -76,6 +76,7 @@ class DriftFit:
             np.array([level.g_target for level in self.levels]),
             np.array([level.estimate.values for level in self.levels]),
             clustered([(level.device, level.influence) for level in self.levels]),
+            np.array([level.solution.variances / level.sums.n for level in self.levels]),
             sum(level.estimate.n for level in self.levels),
         )
 

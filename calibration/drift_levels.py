@@ -91,10 +91,8 @@ def _law(solved: dict[float, tuple[AnyLevel, Solution]], g_max: float) -> Clippe
     if len(solved) < 3:
         return None
     solutions = [solution for _, solution in solved.values()]
-    covariance = np.zeros((5 * len(solutions), 5 * len(solutions)))
-    for i, solution in enumerate(solutions):
-        block = slice(5 * i, 5 * i + 5)
-        covariance[block, block] = np.linalg.pinv(solution.point.information, hermitian=True)
+    working = np.array([solution.variances for solution in solutions])
     thetas = np.array([solution.theta for solution in solutions])
-    law = fit_noise_law(LevelTable(np.array(list(solved)), thetas, covariance, 1), g_max).law
+    table = LevelTable(np.array(list(solved)), thetas, np.diag(working.ravel()), working, 1)
+    law = fit_noise_law(table, g_max).law
     return law if isinstance(law, ClippedPower) else None

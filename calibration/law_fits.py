@@ -20,18 +20,24 @@ from pcmsim.devices.laws import ClippedLog, Constant, FloatArray, Law, Polynomia
 class LevelTable:
     """Estimates of all levels: (location, spread, w, μ, σ²) each, and their joint covariance.
 
-    g_target (l,) [µS]; theta (l, 5); covariance (5 l, 5 l); n devices in all
+    g_target (l,) [µS]; theta (l, 5); covariance (5 l, 5 l); working (l, 5), variances that Gaussian
+    devices would give; n devices in all
     """
 
     g_target: FloatArray
     theta: FloatArray
     covariance: FloatArray
+    working: FloatArray
     n: int
 
     def block(self, parameter: int, rows: FloatArray) -> FloatArray:
         """Covariance of one parameter between the levels `rows`."""
         at = 5 * np.asarray(rows) + parameter
         return np.asarray(self.covariance[np.ix_(at, at)])
+
+    def weights(self, parameter: int, rows: FloatArray) -> FloatArray:
+        """The same for weighting: variances that Gaussian devices would give."""
+        return np.diag(self.working[np.asarray(rows), parameter])
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,8 @@ def fit_polynomial(table: LevelTable, g_max: float, degree: int) -> LawFit:
     def law(theta: FloatArray) -> FloatArray:
         return np.asarray(np.polynomial.polynomial.polyval(g, theta) ** 2)
 
-    found = regress(law, variance, table.block(1, at), start, names, table.n)
+    block, weights = table.block(1, at), table.weights(1, at)
+    found = regress(law, variance, block, start, names, table.n, weights)
     coefficients = tuple(float(c) for c in found.estimate.values)
     value = {"polynomial": list(coefficients)}
     errors = stderr / (2.0 * std)
@@ -86,6 +93,7 @@ def fit_clipped_log(table: LevelTable, g_max: float, entry: str) -> LawFit:
     g = table.g_target / g_max
     parameter = 3 if entry == "nu_mean" else 4
     found, covariance = table.theta[:, parameter], table.block(parameter, at)
+    weights = table.weights(parameter, at)
     stderr = np.sqrt(np.diag(covariance))
     power = 1 if entry == "nu_mean" else 2
 
@@ -98,7 +106,7 @@ def fit_clipped_log(table: LevelTable, g_max: float, entry: str) -> LawFit:
     names = ("slope", "intercept", "low", "high")
     best = min(
         (
-            regress(law, found, covariance, start, names, table.n)
+            regress(law, found, covariance, start, names, table.n, weights)
             for start in _hinges(g, seen, errors)
         ),
         key=lambda regression: regression.chi_square,
@@ -156,7 +164,10 @@ def fit_constant(table: LevelTable, g_max: float, entry: str) -> LawFit:
     seen = found if power == 1 else np.sqrt(np.maximum(found, 0.01 * stderr))
     start = np.array([float(np.average(seen, weights=1.0 / stderr))])
     one = np.ones(found.size)
-    regression = regress(lambda p: one * p[0] ** power, found, block, start, ("constant",), table.n)
+    weights = table.weights(parameter, at)
+    regression = regress(
+        lambda p: one * p[0] ** power, found, block, start, ("constant",), table.n, weights
+    )
     value = {"constant": float(regression.estimate.values[0])}
     errors = stderr if power == 1 else stderr / (2.0 * seen)
     law = Constant(value["constant"])

@@ -30,7 +30,9 @@ def fit_noise_law(table: LevelTable, g_max: float, bursts: Sequence[BurstPower] 
     levels = np.arange(table.g_target.size)
     at = np.append(levels, [burst.level for burst in bursts]).astype(int)
     found = np.append(table.theta[:, 2], [burst.power for burst in bursts])
-    covariance = block_diag(table.block(2, levels), *([burst.variance] for burst in bursts))
+    powers = [np.array([[burst.variance]]) for burst in bursts]
+    covariance = block_diag(table.block(2, levels), *powers)
+    working = block_diag(table.weights(2, levels), *powers)
     nodes = [
         placed(table.theta[i, 0], table.theta[i, 1], bool(table.g_target[i] == 0.0)) for i in at
     ]
@@ -48,7 +50,7 @@ def fit_noise_law(table: LevelTable, g_max: float, bursts: Sequence[BurstPower] 
     slope, intercept = np.polyfit(np.log(middle), np.log(q), 1)
     names = ("log_coefficient", "exponent", "log_high")
     start = np.array([intercept, slope, np.log(q.max())])
-    regression = regress(law, found, covariance, start, names, table.n)
+    regression = regress(law, found, covariance, start, names, table.n, working)
     stderr = np.sqrt(np.diag(covariance)) / (2.0 * q * square)
     return _noise_law(regression, middle, q, stderr)
 

@@ -35,11 +35,15 @@ def regress(
     start: FloatArray,
     names: Sequence[str],
     n: int,
+    working: FloatArray | None = None,
 ) -> Regression:
-    """Minimise (found - law(θ))ᵀ V⁻¹ (found - law(θ)) over θ, V being `covariance` (k, k).
+    """Minimise (found - law(θ))ᵀ W⁻¹ (found - law(θ)) over θ; errors from V = `covariance` (k, k).
 
-    A parameter that nothing depends on, such as a clip that is never reached, stays at its start
-    and is named in `unidentified`. Raises `DataError` for fewer estimates than parameters.
+    W is `working`, V unless given. Where V is itself estimated, and the more spread there is the
+    less sure of it, weights by V favour the estimates that happen to be small; a smoother W does
+    not, and V gives honest errors all the same. A parameter that nothing depends on, such as a clip
+    that is never reached, stays at its start and is named in `unidentified`. Raises `DataError` for
+    fewer estimates than parameters.
 
     >>> line = lambda p: p[0] + p[1] * np.arange(4.0)
     >>> found = regress(line, line([1.0, 2.0]), np.eye(4), np.zeros(2), ("a", "b"), 4)
@@ -49,23 +53,27 @@ def regress(
     start = np.asarray(start, dtype=np.float64)
     if found.size < start.size:
         raise DataError(f"{found.size} levels cannot tell {', '.join(names)}; measure more levels")
-    root = np.linalg.cholesky(covariance)
+    root = np.linalg.cholesky(covariance if working is None else working)
 
     def misfit(theta: FloatArray) -> FloatArray:
         return np.asarray(solve_triangular(root, found - law(theta), lower=True))
 
     scale = np.maximum(np.abs(start), 1e-6)
     result = least_squares(misfit, start, x_scale=scale, diff_step=1e-5, xtol=1e-12, ftol=1e-12)
-    jacobian = result.jac * scale
-    told = np.linalg.norm(jacobian, axis=0) > 1e-8
+    told = np.linalg.norm(result.jac * scale, axis=0) > 1e-8
+    whitened = solve_triangular(root, covariance, lower=True)
+    whitened = solve_triangular(root, whitened.T, lower=True)
     spread = np.zeros((start.size, start.size))
-    block = np.linalg.pinv(jacobian[:, told].T @ jacobian[:, told], hermitian=True)
-    spread[np.ix_(told, told)] = block * np.outer(scale[told], scale[told])
+    gain = np.linalg.pinv(-result.jac[:, told] * scale[told]) * scale[told, None]
+    spread[np.ix_(told, told)] = gain @ whitened @ gain.T
+    left = np.eye(found.size) + result.jac[:, told] @ gain
+    chi_square = float(
+        result.fun @ np.linalg.pinv(left @ whitened @ left.T, rcond=1e-9) @ result.fun
+    )
     freedom = found.size - int(told.sum())
-    chi_square = float(2.0 * result.cost)
     p_value = float(chi2.sf(chi_square, freedom)) if freedom else 1.0
     estimate = Estimate(
         tuple(names), result.x, spread, n, bool(result.success), str(result.message)
     )
     lost = tuple(name for name, seen in zip(names, told, strict=True) if not seen)
-    return Regression(estimate, chi_square, freedom, p_value, lost)
+    return Regression(estimate, chi_square if freedom else 0.0, freedom, p_value, lost)

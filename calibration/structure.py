@@ -91,6 +91,11 @@ class Solution:
     converged: bool
     message: str
 
+    @property
+    def variances(self) -> FloatArray:
+        """Variances of the estimates times n, had the devices a Gaussian distribution (q,)."""
+        return np.asarray(np.diag(np.linalg.pinv(self.point.information, hermitian=True)))
+
     def influence(self, rows: FloatArray, sums: Pairwise) -> FloatArray:
         """What each row adds to the error of the parameters: I⁻¹ u / n (n, q)."""
         bread = np.linalg.pinv(self.point.information, hermitian=True)

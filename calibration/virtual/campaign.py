@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from pcmsim.calibration.records import Campaign, DriftTraces
+from pcmsim.calibration.virtual.curves import programming_curve
 from pcmsim.calibration.virtual.drift import drift_parts
 from pcmsim.calibration.virtual.reading import instrument_record, values_as_read
 from pcmsim.calibration.virtual.reads import repeated_reads
+from pcmsim.calibration.virtual.staircases import set_drift, set_staircases
 from pcmsim.calibration.virtual.yields import yield_map
 from pcmsim.config.campaign import CampaignPlan
-from pcmsim.devices import ParameterSet, Values
+from pcmsim.devices import ParameterSet, Values, pulse_model
 from pcmsim.errors import UsageError
 
 
@@ -21,7 +23,7 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
     >>> from pcmsim.config import build_plan
     >>> from pcmsim.devices import load_parameter_set
     >>> plan = build_plan({"drift": {"targets": [5.0], "devices_per_level": 3}, "reads": None,
-    ...                    "yields": None})
+    ...                    "staircase": None, "set_drift": None, "curve": None, "yields": None})
     >>> campaign = measure_campaign(load_parameter_set("pcm-gst-90nm"), plan, seed=1)
     >>> campaign.drift[0].g.shape  # three devices, programmed twice, read 25 times
     (6, 25)
@@ -29,11 +31,15 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
     values = _checked(parameter_set, plan)
     reads = plan.reads
     bursts = (repeated_reads(values, reads, plan.instrument, seed),) if reads else ()
+    pulses, after = plan.staircase, plan.set_drift
     yields = yield_map(values, plan.yields, plan.instrument, seed) if plan.yields else None
     return Campaign(
         instrument_record(plan.instrument, f"virtual {parameter_set.name}, seed {seed}"),
         drift=tuple(campaign_parts(parameter_set, plan, seed)),
+        set_drift=set_drift(values, after, plan.instrument, seed) if after else None,
         reads=bursts,
+        staircases=set_staircases(values, pulses, plan.instrument, seed) if pulses else None,
+        curve=programming_curve(values, plan.curve, plan.instrument, seed) if plan.curve else None,
         yields=yields,
     )
 
@@ -49,6 +55,8 @@ def campaign_parts(
 
 def _checked(parameter_set: ParameterSet, plan: CampaignPlan) -> Values:
     values = values_as_read(parameter_set, plan.instrument)
+    if plan.staircase or plan.set_drift or plan.curve:
+        pulse_model(values)
     for name in ("drift", "reads"):
         section = getattr(plan, name)
         highest = max(section.targets) if section else 0.0

@@ -13,6 +13,7 @@ from pcmsim.errors import UsageError
 Devices = Annotated[int, Field(ge=1, le=10_000_000)]
 Reads = Annotated[int, Field(ge=1, le=1_000_000)]
 Conductance = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
+ReadTimes = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=64, strict=False)]
 Targets = Annotated[tuple[Conductance, ...], Field(min_length=1, max_length=256, strict=False)]
 
 
@@ -65,6 +66,49 @@ class ReadsPlan(Section):
     after_s: Positive = 100.0
 
 
+class StaircasePlan(Section):
+    """Staircases: RESET, then `pulses` SET pulses every `interval_s`, read `read_after_s` each."""
+
+    devices: Devices = 2000
+    pulses: Annotated[int, Field(ge=1, le=1000)] = 20
+    cycles: Annotated[int, Field(ge=1, le=100)] = 2
+    read_after_s: ReadTimes = (15.0, 20.0)
+    interval_s: Positive = 25.0
+
+    @model_validator(mode="after")
+    def _in_time(self) -> "StaircasePlan":
+        times = self.read_after_s
+        if list(times) != sorted(set(times)) or not times[-1] < self.interval_s:
+            raise ValueError("read_after_s must increase and end before interval_s")
+        return self
+
+
+class SetDriftPlan(Section):
+    """Traces of devices after `pulses` SET pulses from RESET, one every `interval_s`."""
+
+    devices: Devices = 2000
+    pulses: Annotated[int, Field(ge=1, le=1000)] = 10
+    interval_s: Positive = 25.0
+    times: Times = Times()
+
+
+class CurvePlan(Section):
+    """Programming curves: `count` melting pulses of rising current, each read `after_s` later."""
+
+    devices: Devices = 1000
+    sweeps: Annotated[int, Field(ge=1, le=100)] = 2
+    first_ua: Positive = 150.0
+    last_ua: Positive = 450.0
+    count: Annotated[int, Field(ge=2, le=1000)] = 31
+    after_s: Positive = 20.0
+
+    @model_validator(mode="after")
+    def _rising(self) -> "CurvePlan":
+        if not self.first_ua < self.last_ua:
+            raise ValueError("first_ua must be below last_ua")
+        return self
+
+
 class YieldPlan(Section):
     """Every device of an array, read `after_s` after RESET and after programming to g_max."""
 
@@ -79,6 +123,9 @@ class CampaignPlan(Section):
     instrument: Instrument = Instrument()
     drift: DriftPlan | None = DriftPlan()
     reads: ReadsPlan | None = ReadsPlan()
+    staircase: StaircasePlan | None = StaircasePlan()
+    set_drift: SetDriftPlan | None = SetDriftPlan()
+    curve: CurvePlan | None = CurvePlan()
     yields: YieldPlan | None = YieldPlan()
 
 

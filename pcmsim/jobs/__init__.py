@@ -1,4 +1,4 @@
-"""What a user does: train, drift, sample devices, measure, calibrate, report; the command line calls the same."""
+"""What a user does, from training to calibration; the command line calls the same."""
 
 from pcmsim.jobs.calibrate import Order, calibrate_files, fit_files
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines

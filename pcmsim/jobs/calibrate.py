@@ -36,8 +36,8 @@ class Order:
 def calibrate_files(order: Order, out: Path) -> tuple[Calibration, list[Source]]:
     """Fit the files and write the set to `out`.
 
-    Raises `UsageError` or `DataError` before any fit for arguments or files that cannot be used, and
-    `DataError` after it, without writing, if the set does not reproduce its own data.
+    Raises `UsageError` or `DataError` before any fit for arguments or files that cannot be used,
+    and `DataError` after it, without writing, if the set does not reproduce its own data.
     """
     calibration, sources = fit_files(order, out)
     refuse(calibration)
