@@ -1,6 +1,6 @@
 """The programming curve: conductance after a melting pulse against its current."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,8 +57,8 @@ def fit_curve(
 ) -> CurveFit:
     """Fit the melting branch to all sweeps of the devices together.
 
-    `nu_laws` are those of mean and spread of the drift exponent. Left out, and counted: devices that
-    do not follow the current, or lack a sweep. Raises `DataError` for amplitudes that are no
+    `nu_laws` are those of mean and spread of the drift exponent. Left out, and counted: devices
+    that do not follow the current, or lack a sweep. Raises `DataError` for amplitudes that are no
     currents, fewer than five currents or twenty devices.
     """
     if curve.unit != "uA":
@@ -83,7 +83,9 @@ def fit_curve(
     start = _start(np.nanmean(rows, axis=0)[: curve.amplitude.size], model)
     scale = np.array([1.0, 10.0, 10.0, 10.0, 0.1, 0.1])
     fit = fit_structure(rows, model, start, NAMES, scale)
-    return CurveFit(fit.estimate, fit, model.current_ua, exclusions)
+    # The moments hold squares of the last three; their signs mean nothing.
+    values = np.append(fit.estimate.values[:3], np.abs(fit.estimate.values[3:]))
+    return CurveFit(replace(fit.estimate, values=values), fit, model.current_ua, exclusions)
 
 
 def tabulate_curve(curve: ProgrammingCurve) -> CurveTable:

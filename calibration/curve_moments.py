@@ -21,8 +21,8 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 class CurveModel:
     """Moments of the reads of a device, sweep by sweep, current by current.
 
-    A function of (top, I_half, w, σ_δ, σ_c, σ_n), with top in units of g_max, currents and widths in
-    µA and σ_n in µS.
+    A function of (top, I_half, w, σ_δ, σ_c, σ_n), with top in units of g_max, currents and widths
+    in µA and σ_n in µS.
 
     current_ua      currents of a sweep (k,)
     sweeps          sweeps of each device
@@ -43,7 +43,7 @@ class CurveModel:
     def __call__(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean (sweeps k,) [µS] and covariance [µS²]; NaN where there is no such device."""
         size = self.sweeps * self.current_ua.size
-        if theta[2] <= 0.0 or theta[0] <= 0.0 or min(theta[3:]) < 0.0:
+        if theta[2] <= 0.0 or theta[0] <= 0.0:
             return np.full(size, np.nan), np.full((size, size), np.nan)
         top, half, width, device, cycle, noise = (float(x) for x in theta)
         shift = device * _NODES[:, None]
@@ -53,15 +53,20 @@ class CurveModel:
         spread = np.sqrt(center**2 * np.expm1(cycle**2) + noise**2)
         first, square = clipped_mean(center, spread), clipped_square(center, spread)
         once, twice = self._decay(first)
-        read = self.noise.q(first) ** 2 * float(self.noise.variance(np.array([self.t_s]))[0])
+        read = self._power(center, spread) * float(self.noise.variance(np.array([self.t_s]))[0])
         means = first * once
         weights = _WEIGHTS / _WEIGHTS.sum()
         mean = weights @ means
         shared = (weights[:, None] * means).T @ means
-        own = weights @ (square * twice * (1.0 + read)) + self.instrument_variance
+        own = weights @ ((square + read) * twice) + self.instrument_variance
         covariance = np.kron(np.ones((self.sweeps, self.sweeps)), shared - np.outer(mean, mean))
         extra = np.tile(own - np.diag(shared), self.sweeps)
         return np.tile(mean, self.sweeps), covariance + np.diag(extra)
+
+    def _power(self, center: FloatArray, spread: FloatArray) -> FloatArray:
+        """E[Q² G²] over what pulses leave: Q depends on each conductance."""
+        g = np.maximum(0.0, center[..., None] + spread[..., None] * _NODES)
+        return np.asarray((self.noise.q(g) * g) ** 2 @ (_WEIGHTS / _WEIGHTS.sum()))
 
     def _decay(self, g: FloatArray) -> tuple[FloatArray, FloatArray]:
         """E (t/t0)^-ν and E (t/t0)^-2ν at the conductances `g` [µS]."""

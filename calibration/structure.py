@@ -149,15 +149,23 @@ def deviance(mean: FloatArray, covariance: FloatArray, sums: Pairwise) -> float:
 
 
 def differentiate(model: Model, theta: FloatArray, scale: FloatArray) -> Point:
-    """The model at `theta` with derivatives by central differences of 1e-4 of `scale`."""
-    mean, covariance = model(theta)
+    """The model at `theta` with derivatives by differences of 1e-4 of `scale`.
+
+    Central, or to one side where the model ends on the other.
+    """
+    here = mean, covariance = model(theta)
     d_mean, d_covariance = [], []
     for a in range(theta.size):
         h = np.zeros(theta.size)
         h[a] = 1e-4 * scale[a]
-        (mean_up, covariance_up), (mean_down, covariance_down) = model(theta + h), model(theta - h)
-        d_mean.append((mean_up - mean_down) / (2.0 * h[a]))
-        d_covariance.append((covariance_up - covariance_down) / (2.0 * h[a]))
+        up, down = (
+            moved if np.all(np.isfinite(moved[1])) else None
+            for moved in (model(theta + h), model(theta - h))
+        )
+        width = h[a] * ((up is not None) + (down is not None))
+        (mean_up, covariance_up), (mean_down, covariance_down) = up or here, down or here
+        d_mean.append((mean_up - mean_down) / width)
+        d_covariance.append((covariance_up - covariance_down) / width)
     return Point(mean, covariance, np.array(d_mean), np.array(d_covariance))
 
 

@@ -51,8 +51,8 @@ def set_drift(
     state, now_s = _climbed(values, state, plan, rng)
     t_s = np.geomspace(plan.times.first_s, plan.times.last_s, plan.times.count)
     g = np.array([reader.read(state, now_s + t) for t in t_s]).T
-    moved = np.nanmean(g[:, :3], axis=1) > 0.02 * values.g_max
-    stuck = np.nanmean(g[:, :3], axis=1) > 0.95 * values.g_max
+    early = np.fmax.reduce(g[:, :5], axis=1)
+    moved, stuck = early > 0.02 * values.g_max, early > 0.95 * values.g_max
     zero = np.zeros(n)
     return DriftTraces(np.arange(n), np.zeros(n, np.int64), zero, moved & ~stuck, t_s, g)
 
