@@ -13,6 +13,7 @@ from pcmsim.calibration.faults import fit_faults
 from pcmsim.calibration.noise import NoiseFit, fit_noise
 from pcmsim.calibration.noise_law import BurstPower, fit_noise_law
 from pcmsim.calibration.noise_model import NoiseModel
+from pcmsim.calibration.pulse_entries import fit_pulses
 from pcmsim.calibration.records import Campaign
 from pcmsim.calibration.reproduction import LevelCheck, check_levels
 from pcmsim.calibration.stuck import fit_stuck_exponent
@@ -88,6 +89,7 @@ def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
     exclusions = fits.drift.exclusions
     exclusions += noise.exclusions if noise is not None else ()
     exclusions += faults.exclusions if faults is not None else ()
+    exclusions += fits.pulses.exclusions
     reasons = tuple(reason for check in checks for reason in check.faults())
     missing = tuple(unidentified(fits, base, entries))
     return Calibration(candidate, fits, missing, exclusions, checks, reasons)
@@ -114,13 +116,16 @@ def fit_campaign(campaign: Campaign, choices: Choices) -> Fits:
     bursts = burst_powers(noise, drift) if noise is not None else []
     noise_law = fit_noise_law(table, g_max, bursts)
     laws = choose_laws(drift, g_max, _LAWS)
+    model = NoiseModel(noise_law.law, g_max, gamma, campaign.instrument.t_read_s)
+    nu_laws = (laws["nu_mean"].kept.law, laws["nu_std"].kept.law)
+    base = load_parameter_set(choices.base).values
+    pulses = fit_pulses(campaign, drift, model, nu_laws, base)
     faults = None
     if campaign.yields is not None:
-        model = NoiseModel(noise_law.law, g_max, gamma, campaign.instrument.t_read_s)
         relative = float(model.q(np.array(g_max)) * np.sqrt(model.variance(np.array([t0_s]))[0]))
         faults = fit_faults(campaign.yields, g_max, relative)
     stuck = fit_stuck_exponent(campaign.drift, campaign.instrument, g_max, t0_s, gamma)
-    return Fits(campaign.instrument, g_max, drift, laws, noise_law, noise, faults, stuck)
+    return Fits(campaign.instrument, g_max, drift, laws, noise_law, noise, faults, stuck, pulses)
 
 
 def burst_powers(noise: NoiseFit, drift: DriftFit) -> list[BurstPower]:

@@ -12,6 +12,7 @@ from pcmsim.calibration.faults import FaultFit
 from pcmsim.calibration.law_fits import LawFit
 from pcmsim.calibration.noise import NoiseFit
 from pcmsim.calibration.noise_model import RATE_MIN, rate_split
+from pcmsim.calibration.pulse_entries import PulseFits, pulse_entries
 from pcmsim.calibration.records import Instrument
 from pcmsim.devices.params import Entry, ParameterSet
 
@@ -56,7 +57,7 @@ class Fits:
     noise: NoiseFit | None = None
     faults: FaultFit | None = None
     stuck: Estimate | None = None
-    extra: dict[str, Entry] = field(default_factory=dict)
+    pulses: PulseFits = field(default_factory=PulseFits)
 
 
 def fitted_entries(fits: Fits, source: str) -> dict[str, Entry]:
@@ -88,7 +89,10 @@ def fitted_entries(fits: Fits, source: str) -> dict[str, Entry]:
     entries |= {name: _law_entry(choice.kept, source) for name, choice in fits.laws.items()}
     entries["read_noise"] = _law_entry(fits.noise_law, source)
     entries |= dict(_number_entries(fits, source))
-    return entries | fits.extra
+    ends = (0.0, 0.0)
+    if fits.pulses.curve is not None:
+        ends = (float(fits.pulses.curve.current_ua[0]), float(fits.pulses.curve.current_ua[-1]))
+    return entries | pulse_entries(fits.pulses, ends, source)
 
 
 def unidentified(fits: Fits, base: ParameterSet, found: dict[str, Entry]) -> list[Unidentified]:

@@ -6,7 +6,7 @@ from pcmsim.calibration.virtual import measure_campaign
 from pcmsim.config import CampaignPlan
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
-from pcmsim.measurements import write_campaign
+from pcmsim.measurements import campaign_counts, write_campaign
 
 
 def measure(device: str, plan: CampaignPlan, out: Path, seed: int = 0) -> dict[str, int]:
@@ -22,7 +22,4 @@ def measure(device: str, plan: CampaignPlan, out: Path, seed: int = 0) -> dict[s
         raise UsageError(f"--out {out} is a folder; name a file in it")
     campaign = measure_campaign(load_parameter_set(device), plan, seed)
     write_campaign(out, campaign, {"device": device, "seed": float(seed)})
-    counts = {"drift traces": sum(part.g.shape[0] for part in campaign.drift)}
-    counts["bursts of reads"] = sum(reads.g.shape[0] for reads in campaign.reads)
-    counts["devices in the yield map"] = campaign.yields.device.size if campaign.yields else 0
-    return {name: count for name, count in counts.items() if count}
+    return campaign_counts(campaign)

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from pcmsim.calibration.records import (
     DriftTraces,
+    ProgrammingCurve,
     RepeatedReads,
+    SetStaircases,
     YieldMap,
 )
 
@@ -55,6 +57,31 @@ KINDS = {
             "g": Variable(("row", "read"), "uS", "conductance, NaN where the sample is missing"),
         },
         {"interval_s": "s"},
+    ),
+    "set_drift": _DRIFT,
+    "staircase": Kind(
+        SetStaircases,
+        {
+            "device": _DEVICE,
+            "cycle": Variable(("row",), "1", "staircases of the device before", whole=True),
+            "read_after_s": Variable(("read_after_s",), "s", "time from a pulse to the read"),
+            "g": Variable(
+                ("row", "pulse", "read_after_s"),
+                "uS",
+                "conductance, NaN where the sample is missing; pulse 0 is RESET",
+            ),
+        },
+        {"interval_s": "s"},
+    ),
+    "curve": Kind(
+        ProgrammingCurve,
+        {
+            "device": _DEVICE,
+            "sweep": Variable(("row",), "1", "sweeps of the device before", whole=True),
+            "amplitude": Variable(("amplitude",), "uA", "current of the melting pulse"),
+            "g": Variable(("row", "amplitude"), "uS", "conductance after the pulse"),
+        },
+        {"t_s": "s"},
     ),
     "yields": Kind(
         YieldMap,

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pcmsim.calibration.records import Campaign, DriftTraces, Instrument, RepeatedReads, YieldMap
+from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
 from pcmsim.errors import DataError
 from pcmsim.measurements.layout import FORMAT, INSTRUMENT, KINDS, VERSION, Kind
 from pcmsim.measurements.safe import attribute, datasets, groups, open_hdf5
@@ -16,6 +16,13 @@ from pcmsim.measurements.safe import attribute, datasets, groups, open_hdf5
 PART_BYTES = 64 * 2**20
 # What is not read in parts has to fit.
 _MOST_BYTES = 4 * 2**30
+# Groups of which a file has one at most, and the fields of a campaign that they fill.
+_SINGLE = {
+    "set_drift": "set_drift",
+    "staircase": "staircases",
+    "curve": "curve",
+    "yields": "yields",
+}
 
 
 def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
@@ -39,12 +46,15 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
             drift.check(present["drift"])
         names = [n for n in present if n == "reads" or n.startswith("reads_")]
         reads = tuple(_record(present[name], KINDS["reads"], path) for name in sorted(names))
-        yields = _record(present["yields"], KINDS["yields"], path) if "yields" in present else None
         for name in present:
-            if name not in ("drift", "yields", *names):
+            if name not in KINDS and name not in names:
                 raise DataError(f"{path}: {name} is no kind of measurement; known: {list(KINDS)}")
-    bursts: tuple[RepeatedReads, ...] = reads
-    return Campaign(instrument, drift, reads=bursts, yields=_as_yields(yields))
+        single: dict[str, Any] = {
+            field: _record(present[name], KINDS[name], path)
+            for name, field in _SINGLE.items()
+            if name in present
+        }
+    return Campaign(instrument, drift, reads=reads, **single)
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,3 @@ def _values(
         reason = " ".join(str(error).split())
         raise DataError(f"{where} cannot be read: {reason:.200}") from None
     return values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
-
-
-def _as_yields(found: Any) -> YieldMap | None:
-    return found if isinstance(found, YieldMap) else None

@@ -61,7 +61,9 @@ def read_measurements(
             raise UsageError(f"{path}: measurement files end in {', '.join(HDF5)}")
         found = read_campaign(path)
         campaigns.append(found)
-        sources.append(Source(path.name, path.stat().st_size, _sha256(path), _counts(found)))
+        sources.append(
+            Source(path.name, path.stat().st_size, _sha256(path), campaign_counts(found))
+        )
     return _merged(campaigns, sources), sources
 
 
@@ -75,20 +77,28 @@ def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaig
                     f"{source.name} has {field.name} = {b:g}, {sources[0].name} has {a:g}; "
                     f"calibrate them one by one"
                 )
-    if sum(c.yields is not None for c in campaigns) > 1:
-        raise DataError("several files hold a yield map; give one")
+    single = {}
+    for name in ("set_drift", "staircases", "curve", "yields"):
+        found = [getattr(c, name) for c in campaigns if getattr(c, name) is not None]
+        if len(found) > 1:
+            raise DataError(f"several files hold {name}; give one, or calibrate them one by one")
+        single[name] = found[0] if found else None
     return replace(
         first,
         drift=Chain(tuple(c.drift for c in campaigns)),
         reads=tuple(reads for c in campaigns for reads in c.reads),
-        yields=next((c.yields for c in campaigns if c.yields is not None), None),
+        **single,
     )
 
 
-def _counts(campaign: Campaign) -> dict[str, int]:
+def campaign_counts(campaign: Campaign) -> dict[str, int]:
+    """How many rows of each kind a campaign holds; drift is iterated once."""
     counts = {
         "drift traces": sum(part.g.shape[0] for part in campaign.drift),
         "bursts of reads": sum(reads.g.shape[0] for reads in campaign.reads),
+        "staircases": campaign.staircases.device.size if campaign.staircases else 0,
+        "traces after SET": campaign.set_drift.device.size if campaign.set_drift else 0,
+        "programming curves": campaign.curve.device.size if campaign.curve else 0,
         "devices in a yield map": campaign.yields.device.size if campaign.yields else 0,
     }
     return {what: count for what, count in counts.items() if count}

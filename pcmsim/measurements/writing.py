@@ -45,8 +45,15 @@ def write_campaign(
                 _append(group, part)
         for i, reads in enumerate(campaign.reads):
             _write_record(file, "reads" if i == 0 else f"reads_{i + 1}", KINDS["reads"], reads)
-        if campaign.yields is not None:
-            _write_record(file, "yields", KINDS["yields"], campaign.yields)
+        others = {
+            "set_drift": campaign.set_drift,
+            "staircase": campaign.staircases,
+            "curve": campaign.curve,
+            "yields": campaign.yields,
+        }
+        for name, record in others.items():
+            if record is not None:
+                _write_record(file, name, KINDS[name], record)
 
 
 def _write_instrument(file: h5py.File, campaign: Campaign) -> None:
