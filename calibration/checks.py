@@ -49,7 +49,10 @@ def _drift_faults(campaign: Campaign) -> Iterator[str]:
         if t_s is None:
             t_s = part.t_s
             yield from _time_faults(part.t_s, "drift")
-        yield from _shape_faults(part, "drift", first)
+        misshapen = list(_shape_faults(part, "drift", first))
+        if misshapen:
+            yield from misshapen
+            return
         yield from _row_faults(part.g_target, "drift", "g_target", first)
         yield from _conductance_faults(part.g, "drift", campaign.instrument, first, part.device)
         keys.append(np.stack([part.device, part.programming]))
@@ -64,7 +67,10 @@ def _drift_faults(campaign: Campaign) -> Iterator[str]:
 def _reads_faults(reads: RepeatedReads, name: str, instrument: Instrument) -> Iterator[str]:
     if not (np.isfinite(reads.interval_s) and reads.interval_s > 0.0):
         yield f"{name}: interval_s = {reads.interval_s:g} s must be above 0"
-    yield from _shape_faults(reads, name, 0)
+    misshapen = list(_shape_faults(reads, name, 0))
+    if misshapen:
+        yield from misshapen
+        return
     yield from _row_faults(reads.g_target, name, "g_target", 0)
     for row in np.flatnonzero(~(reads.t_s > 0.0))[:1]:
         yield f"{name}: row {row}: t_s = {reads.t_s[row]:g} s must be above 0, since the last pulse"

@@ -10,6 +10,7 @@ from pcmsim.calibration.drift_low import placed
 from pcmsim.calibration.law_fits import LawFit, LevelTable
 from pcmsim.calibration.regression import Regression, regress
 from pcmsim.devices.laws import ClippedPower, FloatArray
+from pcmsim.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ def fit_noise_law(table: LevelTable, g_max: float, bursts: Sequence[BurstPower] 
         q = np.exp(np.minimum(theta[0] + theta[1] * np.log(g), theta[2]))
         return np.asarray(np.sum(weights * (q * conductance) ** 2, axis=1))
 
+    if np.unique(table.g_target).size < 3:
+        raise DataError(
+            f"drift: {np.unique(table.g_target).size} levels cannot tell how the read noise "
+            f"depends on the conductance; measure three targets or more"
+        )
     square = np.sum(weights * conductance**2, axis=1)
     q = np.sqrt(np.maximum(found, 1e-12) / square)
     middle = np.sqrt(square) / g_max

@@ -39,7 +39,7 @@ def fit_pulses(
     nu_laws: tuple[Law, Law],
     base: Values,
 ) -> PulseFits:
-    """Fit what the campaign measured of pulses; what staircases need beyond it is that of `base`."""
+    """Fit what was measured of pulses; what staircases need beyond it is that of `base`."""
     exponent, staircase, curve = None, None, None
     if campaign.set_drift is not None:
         exponent = fit_set_exponent(

@@ -158,7 +158,7 @@ class ParameterSet:
         return TypeAdapter(Values).validate_python(raw)
 
     def checked(self) -> "ParameterSet":
-        """The set itself; raises `UsageError` that names the first entry that is wrong or missing."""
+        """The set itself; raises `UsageError` that names the first entry that is wrong."""
         return _check(self, self.name)
 
     def with_values(self, /, **values: Any) -> "ParameterSet":

@@ -11,7 +11,7 @@ import numpy as np
 from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
 from pcmsim.errors import DataError
 from pcmsim.measurements.layout import FORMAT, INSTRUMENT, KINDS, VERSION, Kind
-from pcmsim.measurements.safe import attribute, datasets, groups, open_hdf5
+from pcmsim.measurements.safe import attribute, datasets, groups, guarded, open_hdf5
 
 PART_BYTES = 64 * 2**20
 # What is not read in parts has to fit.
@@ -32,7 +32,7 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
     else is read at once. Raises `DataError` that names what is missing or wrong.
     """
     path = Path(path)
-    with open_hdf5(path) as file:
+    with guarded(path), open_hdf5(path) as file:
         found_format, version = attribute(file, "format"), attribute(file, "version")
         if found_format != FORMAT:
             raise DataError(f"{path} has format = {found_format!r}; this reads {FORMAT!r}")
@@ -65,7 +65,7 @@ class DriftFile:
     part_bytes: int = PART_BYTES
 
     def __iter__(self) -> Iterator[DriftTraces]:
-        with open_hdf5(self.path) as file:
+        with guarded(self.path), open_hdf5(self.path) as file:
             present = groups(file)
             if "drift" not in present:
                 raise DataError(f"{self.path}: drift has disappeared")

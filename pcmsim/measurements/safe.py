@@ -1,12 +1,14 @@
 """Opening HDF5 files of others: nothing outside of the file, no objects, no absurd sizes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from pcmsim.errors import DataError
+from pcmsim.errors import DataError, PcmsimError
 
 # HDF5 filters that come with the library and hold no code.
 _FILTERS = {
@@ -18,6 +20,18 @@ _FILTERS = {
 # gzip reaches a ratio of about a thousand; more than this has to be on the disk.
 _RATIO, _FREE_BYTES = 1100, 2**20
 _CHUNK_BYTES, _MOST_ITEMS, _TEXT = 2**28, 1000, 4096
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Turn whatever the library stumbles over in a damaged file into one `DataError`."""
+    try:
+        yield
+    except PcmsimError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged: {reason:.200}; copy it again") from None
 
 
 def open_hdf5(path: Path) -> h5py.File:

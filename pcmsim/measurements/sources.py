@@ -77,7 +77,7 @@ def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaig
                     f"{source.name} has {field.name} = {b:g}, {sources[0].name} has {a:g}; "
                     f"calibrate them one by one"
                 )
-    single = {}
+    single: dict[str, Any] = {}
     for name in ("set_drift", "staircases", "curve", "yields"):
         found = [getattr(c, name) for c in campaigns if getattr(c, name) is not None]
         if len(found) > 1:

@@ -1,0 +1,98 @@
+"""From a virtual chip to a parameter set that other jobs accept, by the command line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pcmsim.config import load_plan
+from pcmsim.devices import load_parameter_set
+from pcmsim.errors import UsageError
+from pcmsim.jobs import Order, calibrate_files, measure, sample
+
+SMALL = (
+    "drift.devices_per_level=300",
+    "reads.devices_per_level=60",
+    "reads.count=128",
+    "staircase=null",
+    "set_drift=null",
+    "curve.devices=200",
+    "yields.rows=128",
+)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lab") / "campaign.h5"
+    counts = measure("pcm-gst-90nm", load_plan(None, SMALL), path, seed=1)
+    assert counts["drift traces"] == 11 * 300 * 2
+    return path
+
+
+@pytest.fixture(scope="module")
+def calibrated(measured):
+    out = measured.parent / "my-chip.yaml"
+    calibration, sources = calibrate_files(Order([measured], "my-chip", "2026-01-02"), out)
+    return out, calibration, sources
+
+
+def test_the_set_is_loaded_with_source_date_and_standard_errors(calibrated):
+    out, calibration, sources = calibrated
+    loaded = load_parameter_set(out)
+    assert loaded == calibration.parameter_set
+    source = loaded.entries["nu_mean"].source
+    assert sources[0].sha256[:16] in source
+    assert "2026-01-02" in source
+    assert set(loaded.entries["nu_mean"].stderr) == {"slope", "intercept", "low", "high"}
+
+
+def test_devices_of_the_set_drift_like_those_that_were_measured(calibrated):
+    times = [3600.0, 345600.0]
+    made, found = (
+        sample(load_parameter_set(name), [5.0, 20.0], times, n=20_000)
+        for name in ("pcm-gst-90nm", calibrated[0])
+    )
+    for a, b in zip(made, found, strict=True):
+        assert b.g.mean == pytest.approx(a.g.mean, rel=0.02)
+        assert b.g.std == pytest.approx(a.g.std, rel=0.08)
+
+
+def test_a_campaign_is_the_same_whoever_measures_it(measured, tmp_path):
+    again = tmp_path / "again.h5"
+    measure("pcm-gst-90nm", load_plan(None, SMALL), again, seed=1)
+    assert again.read_bytes() == measured.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": []}, "at least one measurement file"),
+        ({"name": "pcm-gst-90nm"}, "is a set that ships with pcmsim"),
+        ({"name": " "}, "write a short name"),
+        ({"exponent": 3.0}, "from 1 to 2"),
+        ({"t0_s": -1.0}, "must be above zero"),
+        ({"base": "pcm-gst-90n"}, "did you mean pcm-gst-90nm"),
+    ],
+)
+def test_a_wrong_order_is_refused(measured, tmp_path, changes, message):
+    order = {"files": [measured], "name": "a", "date": "2026-01-02"} | changes
+    with pytest.raises(UsageError, match=message):
+        calibrate_files(Order(**order), tmp_path / "a.yaml")
+    assert not (tmp_path / "a.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["measure", "--out", "a.txt"], 2, "ends in .h5"),
+        (["measure", "--out", "a.h5", "--set", "drift.cout=3"], 2, "is not a known key"),
+        (["calibrate", "none.h5", "--name", "a", "--out", "a.yaml"], 3, "is no file"),
+        (["calibrate", "none.h5", "--name", "a", "--out", "a.txt"], 2, "ends in .yaml"),
+    ],
+)
+def test_the_command_line_ends_in_one_line(tmp_path, arguments, code, message):
+    run = [sys.executable, "-m", "pcmsim", *arguments]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
