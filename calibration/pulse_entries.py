@@ -73,6 +73,10 @@ def pulse_entries(
         law = dict(zip(found.names[:_LAW], values[:_LAW], strict=True))
         errors = dict(zip(found.names[:_LAW], stderrs[:_LAW], strict=True))
         text = f"SET staircases of {found.n} devices; {source}"
+        raised = _least_offset(law, fits.staircase.protocol.g_min, fits.staircase.protocol.g_max)
+        if law["std_offset"] < raised:
+            text = f"std_offset {law['std_offset']:.3g} raised, a spread is not negative; {text}"
+            law["std_offset"] = raised
         entries["set_pulse"] = Entry(law, "uS", text, errors)
         entries["set_device_std"] = Entry(values[_LAW], "1", text, stderrs[_LAW])
     if fits.curve is not None:
@@ -83,6 +87,12 @@ def pulse_entries(
         text = f"programming curves of {found.n} devices; {source}"
         entries["melt_curve"] = Entry(law, "uA", text, errors)
     return entries
+
+
+def _least_offset(law: dict[str, float], g_min: float, g_max: float) -> float:
+    """Least `std_offset` [µS] for which no spread between the clips is negative."""
+    memory = min(0.0, law["std_memory"])
+    return max(-law["std_slope"] * g for g in (g_min, g_max)) - memory
 
 
 def _known(

@@ -98,26 +98,6 @@ class SetStaircases:
 
 
 @dataclass(frozen=True)
-class ProgrammedLevels:
-    """Where iterative programming ended; one row for each device and target.
-
-    device, g_target, converged  as for drift traces (n,)
-    iterations      pulses that were needed, 0 where unknown (n,)
-    t_s             times since the last pulse of the reads [s], increasing (r,)
-    g               conductance read [µS] (n, r)
-    g_tolerance     half width of the window of the verify read [µS]; NaN if there was none
-    """
-
-    device: IntArray
-    g_target: FloatArray
-    converged: IntArray
-    iterations: IntArray
-    t_s: FloatArray
-    g: FloatArray
-    g_tolerance: float = float("nan")
-
-
-@dataclass(frozen=True)
 class ProgrammingCurve:
     """Conductance after one melting pulse against its amplitude; one row for each sweep.
 
@@ -168,6 +148,5 @@ class Campaign:
     set_drift: DriftTraces | None = None
     reads: tuple[RepeatedReads, ...] = ()
     staircases: SetStaircases | None = None
-    levels: ProgrammedLevels | None = None
     curve: ProgrammingCurve | None = None
     yields: YieldMap | None = None

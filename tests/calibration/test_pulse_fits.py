@@ -1,5 +1,7 @@
 """Faults, staircases, drift after SET and programming curves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from campaigns import VALUES, campaign_of
@@ -7,6 +9,7 @@ from campaigns import VALUES, campaign_of
 from pcmsim.calibration.curve import fit_curve, tabulate_curve
 from pcmsim.calibration.faults import fit_faults
 from pcmsim.calibration.noise_model import NoiseModel
+from pcmsim.calibration.pulse_entries import PulseFits, pulse_entries
 from pcmsim.calibration.records import ProgrammingCurve
 from pcmsim.calibration.set_drift import fit_set_exponent
 from pcmsim.calibration.staircase import KnownDevices, fit_staircase
@@ -74,3 +77,15 @@ def test_voltages_are_no_currents():
     curve = ProgrammingCurve(np.zeros(1), np.zeros(1), np.arange(5.0), 1.0, np.ones((1, 5)), "V")
     with pytest.raises(DataError, match="needs currents"):
         fit_curve(curve, None, NOISE, (VALUES.nu_mean, VALUES.nu_std), 25.0, 20.0)
+
+
+def test_a_spread_that_would_be_negative_is_raised_and_said_so():
+    campaign = campaign_of(2, staircase={"devices": 400})
+    known = KnownDevices(20.0, 0.1, 0.04, 0.1, 0.5, 0.1, 20.0, NOISE)
+    fit = fit_staircase(campaign.staircases, campaign.instrument, known)
+    values = fit.estimate.values.copy()
+    values[4] = -0.5
+    below = replace(fit, estimate=replace(fit.estimate, values=values))
+    entry = pulse_entries(PulseFits(staircase=below), (0.0, 0.0), "a file")["set_pulse"]
+    assert entry.value["std_offset"] + 0.1 * entry.value["std_slope"] >= -1e-12
+    assert "raised" in entry.source
