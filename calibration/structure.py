@@ -102,6 +102,8 @@ class Solution:
         return np.asarray(self.point.scores(rows, sums) @ bread / sums.n)
 
 
+# A step may lead far out, where the model overflows; such a step is halved.
+@np.errstate(over="ignore", invalid="ignore")
 def solve(model: Model, sums: Pairwise, start: FloatArray, scale: FloatArray) -> Solution:
     """Maximise the Gaussian pseudo-likelihood by Fisher scoring.
 

@@ -18,7 +18,8 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
     """Measure a simulated chip of the set; the same seed gives the same campaign.
 
     Every section draws from streams of its own, so changing one leaves the others as they are.
-    Raises `UsageError` before any work for targets above g_max or a read that integrates too long.
+    Raises `UsageError` before any work for targets or currents that the set does not have, a
+    full scale below g_max, or a read that integrates too long.
 
     >>> from pcmsim.config import build_plan
     >>> from pcmsim.devices import load_parameter_set
@@ -55,14 +56,34 @@ def campaign_parts(
 
 def _checked(parameter_set: ParameterSet, plan: CampaignPlan) -> Values:
     values = values_as_read(parameter_set, plan.instrument)
-    if plan.staircase or plan.set_drift or plan.curve:
-        pulse_model(values)
+    for fault in (*_beyond_g_max(plan, values), *_beyond_pulses(plan, values)):
+        raise UsageError(f"{fault} of {parameter_set.name}")
+    return values
+
+
+def _beyond_g_max(plan: CampaignPlan, values: Values) -> Iterator[str]:
+    """Conductances of the plan that the chip does not have, or the instrument cannot read."""
     for name in ("drift", "reads"):
         section = getattr(plan, name)
         highest = max(section.targets) if section else 0.0
         if highest > values.g_max:
-            raise UsageError(
-                f"{name}.targets reach {highest:g} uS, above g_max = {values.g_max:g} uS of "
-                f"{parameter_set.name}"
-            )
-    return values
+            yield f"{name}.targets reach {highest:g} uS, above g_max = {values.g_max:g} uS"
+    full_scale = plan.instrument.full_scale_us
+    if full_scale < values.g_max:
+        yield (
+            f"instrument.full_scale_us = {full_scale:g} uS cuts off reads below g_max = "
+            f"{values.g_max:g} uS"
+        )
+
+
+def _beyond_pulses(plan: CampaignPlan, values: Values) -> Iterator[str]:
+    """Currents of the plan outside the melting branch; raises `UsageError` without pulse model."""
+    if not (plan.staircase or plan.set_drift or plan.curve):
+        return
+    melt = pulse_model(values).melt_curve
+    curve, low, high = plan.curve, melt.min_current_ua, melt.max_current_ua
+    if curve is not None and not low <= curve.first_ua < curve.last_ua <= high:
+        yield (
+            f"curve.first_ua = {curve.first_ua:g} and curve.last_ua = {curve.last_ua:g} uA must "
+            f"lie within {low:g} ... {high:g} uA, the melting curve"
+        )

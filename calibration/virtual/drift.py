@@ -6,14 +6,11 @@ import numpy as np
 
 from pcmsim.calibration.records import DriftTraces
 from pcmsim.calibration.virtual.reading import Reader
+from pcmsim.calibration.virtual.tuning import tuning_test
 from pcmsim.config.campaign import DriftPlan
 from pcmsim.config.campaign import Instrument as InstrumentPlan
-from pcmsim.devices import ArrayState, Values, manufacture, program
-from pcmsim.devices.laws import FloatArray
+from pcmsim.devices import Values, manufacture, program
 from pcmsim.rng import key, stream
-
-# A working device moves by this share of g_max between RESET and the largest target.
-_MOVES = 0.25
 
 
 def drift_parts(
@@ -26,7 +23,7 @@ def drift_parts(
         rng = stream(seed, "drift", i)
         reader = Reader(values, instrument, key(seed, "drift noise", i), stream(seed, "reads", i))
         state = manufacture(values, (n,), rng, np.float64)
-        state, works, now_s = _tuning_test(values, state, reader, rng)
+        state, works, now_s = tuning_test(values, state, reader, rng)
         traces = []
         for _ in range(plan.programmings):
             state = program(values, state, np.full(n, g_target), now_s, rng)
@@ -41,24 +38,3 @@ def drift_parts(
             t_s=t_s,
             g=np.concatenate(traces),
         )
-
-
-def _tuning_test(
-    values: Values, state: ArrayState, reader: Reader, rng: np.random.Generator
-) -> tuple[ArrayState, FloatArray, float]:
-    """Whether each device follows from RESET to g_max; state and clock [s] after the test."""
-    low = _certain(reader, state, 20.0)
-    state = program(values, state, np.full(state.shape, values.g_max), 100.0, rng)
-    high = _certain(reader, state, 120.0)
-    return state, high - low > _MOVES * values.g_max, 200.0
-
-
-def _certain(reader: Reader, state: ArrayState, now_s: float) -> FloatArray:
-    """A read of each device [µS], taken again where the sample was lost."""
-    g = reader.read(state, now_s)
-    for attempt in range(1, 100):
-        lost = np.isnan(g)
-        if not lost.any():
-            break
-        g = np.where(lost, reader.read(state, now_s + 0.1 * attempt), g)
-    return np.nan_to_num(g)

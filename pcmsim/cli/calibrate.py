@@ -17,6 +17,9 @@ def calibrate(
     files: Annotated[list[Path], typer.Argument(help="Measurement files.")],
     name: Annotated[str, typer.Option(help="Name of the new parameter set.")],
     out: Annotated[Path, typer.Option(help="Parameter set to write, .yaml.")],
+    columns: Annotated[
+        Path | None, typer.Option(help="Column map of tables; TABLE.yaml beside each.")
+    ] = None,
     base: Annotated[
         str, typer.Option(help="Set to keep what was not measured from, and to compare with.")
     ] = "pcm-gst-90nm",
@@ -38,6 +41,7 @@ def calibrate(
         files=tuple(files),
         name=name,
         date=date.today().isoformat(),
+        columns=columns,
         base=base,
         g_max=g_max,
         t0_s=t0,

@@ -24,7 +24,7 @@ def measure(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the plan; repeatable."),
     ] = None,
 ) -> None:
-    """Measure a simulated chip as a lab would: drift traces, repeated reads, a yield map."""
+    """Measure a simulated chip as a lab would: drift, noise, pulses and a yield map."""
     counts = jobs.measure(device, load_plan(plan, tuple(settings or ())), out, seed)
     what = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     console.out.print(f"{out}: {what or 'nothing was measured'}")

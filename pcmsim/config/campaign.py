@@ -13,15 +13,17 @@ from pcmsim.errors import UsageError
 Devices = Annotated[int, Field(ge=1, le=10_000_000)]
 Reads = Annotated[int, Field(ge=1, le=1_000_000)]
 Conductance = Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)]
-ReadTimes = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=64, strict=False)]
+# Thirty years; programmed a hundred times over, noise can still tell instants apart.
+Duration = Annotated[float, Field(gt=0.0, le=1e9, allow_inf_nan=False)]
+ReadTimes = Annotated[tuple[Duration, ...], Field(min_length=1, max_length=64, strict=False)]
 Targets = Annotated[tuple[Conductance, ...], Field(min_length=1, max_length=256, strict=False)]
 
 
 class Times(Section):
     """`count` times from `first_s` to `last_s` after the last pulse, evenly spaced in ln t [s]."""
 
-    first_s: Positive = 20.0
-    last_s: Positive = 345_600.0
+    first_s: Duration = 20.0
+    last_s: Duration = 345_600.0
     count: Annotated[int, Field(ge=2, le=10_000)] = 25
 
     @model_validator(mode="after")
@@ -62,8 +64,8 @@ class ReadsPlan(Section):
     targets: Targets = (2.2, 3.5, 6.0, 10.0, 15.0, 20.0, 25.0)
     devices_per_level: Devices = 200
     count: Reads = 512
-    interval_s: Positive = 0.01
-    after_s: Positive = 100.0
+    interval_s: Duration = 0.01
+    after_s: Duration = 100.0
 
 
 class StaircasePlan(Section):
@@ -73,7 +75,7 @@ class StaircasePlan(Section):
     pulses: Annotated[int, Field(ge=1, le=1000)] = 20
     cycles: Annotated[int, Field(ge=1, le=100)] = 2
     read_after_s: ReadTimes = (15.0, 20.0)
-    interval_s: Positive = 25.0
+    interval_s: Duration = 25.0
 
     @model_validator(mode="after")
     def _in_time(self) -> "StaircasePlan":
@@ -92,7 +94,7 @@ class SetDriftPlan(Section):
 
     devices: Devices = 2000
     pulses: Annotated[int, Field(ge=1, le=1000)] = 10
-    interval_s: Positive = 20.0
+    interval_s: Duration = 20.0
     times: Times = Times()
 
 
@@ -104,7 +106,7 @@ class CurvePlan(Section):
     first_ua: Positive = 150.0
     last_ua: Positive = 450.0
     count: Annotated[int, Field(ge=2, le=1000)] = 31
-    after_s: Positive = 20.0
+    after_s: Duration = 20.0
 
     @model_validator(mode="after")
     def _rising(self) -> "CurvePlan":
@@ -118,7 +120,7 @@ class YieldPlan(Section):
 
     rows: Annotated[int, Field(ge=1, le=4096)] = 256
     columns: Annotated[int, Field(ge=1, le=4096)] = 256
-    after_s: Positive = 20.0
+    after_s: Duration = 20.0
 
 
 class CampaignPlan(Section):
@@ -131,6 +133,16 @@ class CampaignPlan(Section):
     set_drift: SetDriftPlan | None = SetDriftPlan()
     curve: CurvePlan | None = CurvePlan()
     yields: YieldPlan | None = YieldPlan()
+
+    @model_validator(mode="after")
+    def _one_after_another(self) -> "CampaignPlan":
+        t_read_s = self.instrument.t_read_s
+        if self.reads is not None and not t_read_s <= self.reads.interval_s:
+            raise ValueError(
+                f"reads.interval_s = {self.reads.interval_s:g} s is shorter than one read, "
+                f"instrument.t_read_s = {t_read_s:g} s"
+            )
+        return self
 
 
 def load_plan(path: Path | None, overrides: tuple[str, ...] = ()) -> CampaignPlan:

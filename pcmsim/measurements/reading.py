@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
+from pcmsim.calibration.records import Campaign, DriftTraces, Instrument, ProgrammingCurve
 from pcmsim.errors import DataError
 from pcmsim.measurements.layout import FORMAT, INSTRUMENT, KINDS, VERSION, Kind
 from pcmsim.measurements.safe import attribute, datasets, groups, guarded, open_hdf5
@@ -72,10 +72,16 @@ class DriftFile:
             variables = self.check(present["drift"])
             n, k = variables["g"].shape
             rows = max(1, self.part_bytes // (8 * max(k, 1)))
-            t_s = _values(variables["t_s"], f"{self.path}: drift/t_s")
+            t_s = _values(variables["t_s"], f"{self.path}: drift/t_s", whole=False)
             for first in range(0, n, rows):
                 part = {
-                    name: _values(dataset, f"{self.path}: drift/{name}", first, first + rows)
+                    name: _values(
+                        dataset,
+                        f"{self.path}: drift/{name}",
+                        KINDS["drift"].variables[name].whole,
+                        first,
+                        first + rows,
+                    )
                     for name, dataset in variables.items()
                     if name != "t_s"
                 }
@@ -111,7 +117,9 @@ def _variables(group: h5py.Group, kind: Kind, path: Path) -> dict[str, h5py.Data
         if len(shape) != len(variable.dimensions):
             raise DataError(f"{where}/{name} has shape {shape}; it needs {variable.dimensions}")
         units = present[name].attrs.get("units", variable.units)
-        if units != variable.units and not (variable.units == "uS" and units == "µS"):
+        # Amplitudes are currents, or voltages of whoever has no currents.
+        others = {"uS": ("µS",), "uA": ("µA", "V")}.get(variable.units, ())
+        if units != variable.units and units not in others:
             raise DataError(f"{where}/{name} has units {units!r:.20}; write {variable.units!r}")
         for dimension, length in zip(variable.dimensions, shape, strict=True):
             other, known = lengths.setdefault(dimension, (name, length))
@@ -127,8 +135,12 @@ def _record(group: h5py.Group, kind: Kind, path: Path) -> Any:
     if size > _MOST_BYTES:
         raise DataError(f"{where} holds {size:,} bytes; at most {_MOST_BYTES:,} at once")
     values: dict[str, Any] = {
-        name: _values(dataset, f"{where}/{name}") for name, dataset in variables.items()
+        name: _values(dataset, f"{where}/{name}", kind.variables[name].whole)
+        for name, dataset in variables.items()
     }
+    if kind.record is ProgrammingCurve:
+        unit = str(variables["amplitude"].attrs.get("units", "uA"))
+        values["unit"] = unit.replace("µ", "u")
     for number, unit in kind.numbers.items():
         found = attribute(group, number)
         if not isinstance(found, float):
@@ -138,11 +150,18 @@ def _record(group: h5py.Group, kind: Kind, path: Path) -> Any:
 
 
 def _values(
-    dataset: h5py.Dataset, where: str, first: int = 0, last: int | None = None
+    dataset: h5py.Dataset, where: str, whole: bool, first: int = 0, last: int | None = None
 ) -> np.ndarray:
     try:
         values = np.asarray(dataset[first:last])
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{where} cannot be read: {reason:.200}") from None
-    return values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
+    if not whole:
+        return values.astype(np.float64)
+    if values.dtype.kind == "f":
+        bad = np.flatnonzero(~((np.abs(values) <= 2**53) & (values == np.floor(values))))
+        if bad.size:
+            row, value = first + bad[0], values[bad[0]]
+            raise DataError(f"{where}: row {row}: {value:g} must be a whole number")
+    return values.astype(np.int64)

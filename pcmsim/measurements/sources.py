@@ -10,19 +10,26 @@ import numpy as np
 
 from pcmsim.calibration.records import Campaign, DriftTraces
 from pcmsim.errors import DataError, UsageError
+from pcmsim.measurements.columns import load_columns
+from pcmsim.measurements.opening import SHEETS, TEXTS
 from pcmsim.measurements.reading import read_campaign
+from pcmsim.measurements.tables import read_table
 
 HDF5 = (".h5", ".hdf5", ".nc")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file: its name, size, SHA-256, and what was found in it."""
+    """One file: its name, size, SHA-256, what was found in it, and what it is.
+
+    `kind` is "hdf5", "table" or "column map".
+    """
 
     name: str
     size: int
     sha256: str
     counts: dict[str, int]
+    kind: str = "hdf5"
 
     def text(self) -> str:
         """One line, as it stands in a parameter set.
@@ -31,7 +38,8 @@ class Source:
         'a.h5 (SHA-256 abababababababab..., 40 drift traces)'
         """
         counts = ", ".join(f"{count:,} {what}" for what, count in self.counts.items())
-        return f"{self.name} (SHA-256 {self.sha256[:16]}..., {counts or 'nothing'})"
+        nothing = self.kind if self.kind == "column map" else "nothing"
+        return f"{self.name} (SHA-256 {self.sha256[:16]}..., {counts or nothing})"
 
 
 @dataclass(frozen=True)
@@ -48,23 +56,48 @@ class Chain:
 def read_measurements(
     paths: Sequence[Path], columns: Path | None = None
 ) -> tuple[Campaign, list[Source]]:
-    """One campaign from several files, and a note on each.
+    """One campaign from several files, and a note on each, column maps included.
 
-    HDF5 of the layout of `docs/measurement-format.md`. Raises `DataError` for files that cannot be
-    read, or that two instruments made.
+    HDF5 of the layout of `docs/measurement-format.md`, and tables of a lab with a column map:
+    `columns` for all of them, or a file of its own beside each, drift.csv.yaml for drift.csv.
+    Raises `UsageError` for a table without a map, `DataError` for files that cannot be read, or
+    that two instruments made.
     """
-    campaigns, sources = [], []
-    for path in (Path(path) for path in paths):
-        if not path.is_file():
-            raise DataError(f"{path} is no file; check the path")
-        if path.suffix not in HDF5:
-            raise UsageError(f"{path}: measurement files end in {', '.join(HDF5)}")
-        found = read_campaign(path)
+    files = [Path(path) for path in paths]
+    if not files:
+        raise UsageError("name at least one measurement file")
+    if columns is not None and all(path.suffix in HDF5 for path in files):
+        raise UsageError(f"{columns} is a column map, but there is no table among the files")
+    campaigns, sources, notes = [], [], []
+    for path in files:
+        found, note, more = _read(path, columns)
         campaigns.append(found)
-        sources.append(
-            Source(path.name, path.stat().st_size, _sha256(path), campaign_counts(found))
-        )
-    return _merged(campaigns, sources), sources
+        sources.append(note)
+        notes += [note, *more]
+    return _merged(campaigns, sources), notes
+
+
+def _read(path: Path, columns: Path | None) -> tuple[Campaign, Source, list[Source]]:
+    """What a file holds, the note on it, and one on its column map."""
+    if not path.is_file():
+        raise DataError(f"{path} is no file; check the path")
+    if path.suffix in HDF5:
+        campaign = read_campaign(path)
+        return campaign, _source(path, campaign_counts(campaign), "hdf5"), []
+    if path.suffix not in (*TEXTS, *SHEETS):
+        known = ", ".join((*HDF5, *TEXTS, *SHEETS))
+        raise UsageError(f"{path}: measurement files end in {known}")
+    beside = path.with_name(f"{path.name}.yaml")
+    if columns is None and not beside.is_file():
+        raise UsageError(f"{path} is a table; say what its columns mean in {beside.name} beside it")
+    mapped = beside if columns is None else Path(columns)
+    campaign = read_table(path, load_columns(mapped))
+    source = _source(path, campaign_counts(campaign), "table")
+    return campaign, source, [_source(mapped, {}, "column map")]
+
+
+def _source(path: Path, counts: dict[str, int], kind: str) -> Source:
+    return Source(path.name, path.stat().st_size, _sha256(path), counts, kind)
 
 
 def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaign:
@@ -92,16 +125,24 @@ def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaig
 
 
 def campaign_counts(campaign: Campaign) -> dict[str, int]:
-    """How many rows of each kind a campaign holds; drift is iterated once."""
-    counts = {
-        "drift traces": sum(part.g.shape[0] for part in campaign.drift),
-        "bursts of reads": sum(reads.g.shape[0] for reads in campaign.reads),
-        "staircases": campaign.staircases.device.size if campaign.staircases else 0,
-        "traces after SET": campaign.set_drift.device.size if campaign.set_drift else 0,
-        "programming curves": campaign.curve.device.size if campaign.curve else 0,
-        "devices in a yield map": campaign.yields.device.size if campaign.yields else 0,
-    }
-    return {what: count for what, count in counts.items() if count}
+    """How many rows of each kind a campaign holds, and missing reads; drift is iterated once."""
+    counts, missing = {"drift traces": 0}, 0
+    for part in campaign.drift:
+        counts["drift traces"] += part.g.shape[0]
+        missing += int(np.isnan(part.g).sum())
+    for what, record in (
+        *(("bursts of reads", burst) for burst in campaign.reads),
+        ("staircases", campaign.staircases),
+        ("traces after SET", campaign.set_drift),
+        ("programming curves", campaign.curve),
+    ):
+        if record is not None:
+            counts[what] = counts.get(what, 0) + record.g.shape[0]
+            missing += int(np.isnan(record.g).sum())
+    if campaign.yields is not None:
+        counts["devices in a yield map"] = campaign.yields.device.size
+        missing += int(np.isnan([campaign.yields.g_min, campaign.yields.g_max]).sum())
+    return {what: count for what, count in (counts | {"missing reads": missing}).items() if count}
 
 
 def _sha256(path: Path) -> str:

@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 
 from pcmsim import __version__
-from pcmsim.calibration.records import Campaign, DriftTraces
+from pcmsim.calibration.records import Campaign, DriftTraces, ProgrammingCurve
+from pcmsim.errors import DataError
 from pcmsim.files import replacing_hdf5
 from pcmsim.measurements.layout import (
     FORMAT,
@@ -41,6 +42,8 @@ def write_campaign(
         for part in campaign.drift:
             if group is None:
                 group = _write_record(file, "drift", KINDS["drift"], part)
+            elif not np.array_equal(group["t_s"], part.t_s):
+                raise DataError("drift: parts have different times; write a file for each")
             else:
                 _append(group, part)
         for i, reads in enumerate(campaign.reads):
@@ -83,6 +86,8 @@ def _write_record(file: h5py.File, name: str, kind: Kind, record: Any) -> h5py.G
             scale.attrs["long_name"] = f"number of the {dimension}"
     for field, variable in kind.variables.items():
         _write_variable(group, field, variable, np.asarray(getattr(record, field)))
+    if isinstance(record, ProgrammingCurve):
+        group["amplitude"].attrs["units"] = record.unit
     return group
 
 
