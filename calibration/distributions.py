@@ -68,5 +68,5 @@ def held_out(device: IntArray, share: float, rng: np.random.Generator) -> np.nda
     (True, True)
     """
     numbers = np.unique(device)
-    count = int(round(share * numbers.size))
+    count = round(share * numbers.size)
     return np.isin(device, rng.permutation(numbers)[:count])
