@@ -13,8 +13,11 @@ from pcmsim.calibration.faults import fit_faults
 from pcmsim.calibration.noise import NoiseFit, fit_noise
 from pcmsim.calibration.noise_law import BurstPower, fit_noise_law
 from pcmsim.calibration.noise_model import NoiseModel
+from pcmsim.calibration.placement import Placement
 from pcmsim.calibration.pulse_entries import fit_pulses
 from pcmsim.calibration.records import Campaign
+from pcmsim.calibration.relaxation import RelaxationFit
+from pcmsim.calibration.relaxation_check import RelaxationCheck
 from pcmsim.calibration.reproduction import LevelCheck, check_levels
 from pcmsim.calibration.stuck import fit_stuck_exponent
 from pcmsim.devices.params import ParameterSet, load_parameter_set
@@ -52,14 +55,19 @@ class Calibration:
 
     checks          how well the set reproduces mean and spread of every level at every time
     faults          why the set must not be used; empty if it reproduces its own data
+    relaxation, relaxation_check, placement
+                    of devices that relax instead of drifting, whose `fits` are None
     """
 
     parameter_set: ParameterSet
-    fits: Fits
+    fits: Fits | None
     unidentified: tuple[Unidentified, ...]
     exclusions: tuple[Exclusion, ...]
     checks: tuple[LevelCheck, ...]
     faults: tuple[str, ...]
+    relaxation: RelaxationFit | None = None
+    relaxation_check: RelaxationCheck | None = None
+    placement: Placement | None = None
 
 
 def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
@@ -102,7 +110,10 @@ def refuse(calibration: Calibration) -> None:
         more = f" (and {len(others)} more)" if others else ""
         raise DataError(
             f"{calibration.parameter_set.name} does not reproduce its own data: {first}{more}; "
-            f"the model does not hold for these devices, or the data mix different ones"
+            f"the model does not hold for these devices, or the data mix different ones; devices "
+            f"that follow no power law, such as resistive RAM, need --law relaxation"
+            if calibration.relaxation is None
+            else f"{calibration.parameter_set.name} does not reproduce its own data: {first}{more}"
         )
 
 

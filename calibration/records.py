@@ -7,6 +7,7 @@ been left out or corrected. `pcmsim.calibration.checks` says what is wrong with 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -140,7 +141,8 @@ class Campaign:
 
     `drift` is a collection of parts, each with the same times, so that a file larger than memory
     can be read in pieces, more than once; a campaign in memory has one part. `set_drift` holds
-    devices that were last written by SET pulses from RESET, whose targets mean nothing.
+    devices that were last written by SET pulses from RESET, whose targets mean nothing. `law` says
+    what the traces follow: "drift", a power of time, or "relaxation", none.
     """
 
     instrument: Instrument
@@ -150,3 +152,4 @@ class Campaign:
     staircases: SetStaircases | None = None
     curve: ProgrammingCurve | None = None
     yields: YieldMap | None = None
+    law: Literal["drift", "relaxation"] = "drift"

@@ -11,6 +11,7 @@ from pcmsim.devices.faults import draw_faults
 from pcmsim.devices.laws import FloatArray
 from pcmsim.devices.params import Values
 from pcmsim.devices.programming import check_target, drift_exponent, programmed_conductance
+from pcmsim.devices.relaxation import relaxed
 from pcmsim.devices.state import (
     HEALTHY,
     MELTED_IN_FULL,
@@ -122,7 +123,9 @@ def conductance(
     True
     """
     written = state.programmed_at_s
-    if state.kept is not None:
+    if values.relaxation is not None:
+        g = relaxed(values, values.relaxation, state, now_s)
+    elif state.kept is not None:
         g = remaining(values, state, now_s)
     elif isinstance(written, np.ndarray) and state.g.dtype == np.float32:
         return _drifted_single(values, state, written, now_s, out)

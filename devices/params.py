@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from pcmsim.devices.laws import Law
 from pcmsim.devices.pulse_laws import MeltCurve, SetPulse
+from pcmsim.devices.relaxation_law import Relaxation
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
@@ -44,6 +45,7 @@ _UNITS = {
     **dict.fromkeys(("t0_s", "onset_s", "t_read_s"), "s"),
     **dict.fromkeys(("noise_rate_min", "noise_rate_split"), "1/s"),
     **dict.fromkeys(("stuck_set_mean", "stuck_set_std"), "g_max"),
+    "relaxation": "uS",
 }
 
 
@@ -88,6 +90,8 @@ class Values:
                            share of devices that cannot be programmed
     stuck_set_mean, stuck_set_std, stuck_set_nu
                            conductance of stuck-SET devices relative to g_max, and their exponent
+    relaxation             how conductances change in place of drift, for devices that follow no
+                           power law; a set with it has no pulse model and no exponents
 
     A pulse model, all of it or none:
 
@@ -129,6 +133,7 @@ class Values:
     stuck_set_mean: NotNegative
     stuck_set_std: NotNegative
     stuck_set_nu: NotNegative
+    relaxation: Relaxation | None = None
     set_pulse: SetPulse | None = None
     set_g_min: NotNegative | None = None
     set_g_max: Positive | None = None
@@ -256,6 +261,8 @@ def _misfits(values: Values) -> Iterator[str]:
             f"noise_rate_min < noise_rate_split <= 1 / (2 t_read_s) = {0.5 / values.t_read_s:g} is "
             f"needed; got {values.noise_rate_min:g} and {values.noise_rate_split:g} 1/s"
         )
+    if values.relaxation is not None and values.set_pulse is not None:
+        yield "relaxation and set_pulse exclude each other: pulses need a drift law; remove one"
     g = np.linspace(0.0, 1.0, 101)
     for name in _LAW_NAMES:
         with np.errstate(all="ignore"):

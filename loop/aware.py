@@ -40,7 +40,7 @@ def drawn_conductance(
 ) -> FloatArray:
     """Conductances [µS] of healthy devices drawn anew, `t_s` [s] after programming, in one read.
 
-    G_T + σ(G_T) ξ₁, drifted with ν = |μ + σ_ν ξ₂|, times 1 + Q σ_read ξ₃, and not below zero;
+    G_T + σ(G_T) ξ₁, drifted with ν = |μ + σ_ν ξ₂| (or relaxed, with z = ξ₂), times 1 + Q σ_read ξ₃, and not below zero;
     `g_target` [µS] is float32 of any shape. The marginal law of a device that is programmed once
     and read once, without the identity that `pcmsim.devices.program` gives it.
     """
@@ -49,9 +49,12 @@ def drawn_conductance(
     g = np.maximum(g_target + placement_std(values, g_target) * xi[0], 0).astype(np.float32)
     # As wide as for the conductance that was reached, not the one that was wanted.
     noise = noise_amplitude(values, g)
-    nu = np.abs(values.nu_mean(relative) + values.nu_std(relative) * xi[1]) * values.projection
     age = age_s(values, t_s)
-    g = drifted(g, nu.astype(np.float32), age, values.t0_s)
+    if values.relaxation is not None:
+        g = values.relaxation.relaxed(g, values.g_max, max(age - values.t0_s, 0.0), xi[1])
+    else:
+        nu = np.abs(values.nu_mean(relative) + values.nu_std(relative) * xi[1]) * values.projection
+        g = drifted(g, nu.astype(np.float32), age, values.t0_s)
     noise *= np.float32(relative_std(values, age)) * xi[2]
     return np.asarray(np.maximum(g * (1 + noise), 0))
 

@@ -21,8 +21,13 @@ def calibrate(
         Path | None, typer.Option(help="Column map of tables; TABLE.yaml beside each.")
     ] = None,
     base: Annotated[
-        str, typer.Option(help="Set to keep what was not measured from, and to compare with.")
-    ] = "pcm-gst-90nm",
+        str | None,
+        typer.Option(help="Set to keep what was not measured from; pcm-gst-90nm or ideal."),
+    ] = None,
+    law: Annotated[
+        str | None,
+        typer.Option(help="drift (a power of time) or relaxation (resistive RAM); the files say."),
+    ] = None,
     g_max: Annotated[
         float | None, typer.Option(help="Largest conductance in uS; the largest target.")
     ] = None,
@@ -47,9 +52,10 @@ def calibrate(
         t0_s=t0,
         t_read_s=read_time,
         exponent=exponent,
+        law=law,
     )
     calibration, _ = jobs.calibrate_files(order, out)
-    _show(calibration, base)
+    _show(calibration, base or "pcm-gst-90nm")
     console.out.print(f"\n{out}: use it with --device {out}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pcmsim.calibration.calibrate import Calibration, Choices, calibrate, refuse
 from pcmsim.calibration.checks import check_campaign
+from pcmsim.calibration.relaxation_set import calibrate_relaxation
 from pcmsim.devices import parameter_set_names, parameter_set_text
 from pcmsim.errors import UsageError
 from pcmsim.files import replace
@@ -20,17 +21,21 @@ class Order:
     name            of the new set
     date            day of the calibration, as it shall stand in the set
     columns         column map of lab tables
+    base            set that entries are kept from that were not measured; pcm-gst-90nm for devices
+                    that drift, ideal for those that relax
+    law             "drift" or "relaxation"; what the files say unless given
     """
 
     files: Sequence[Path]
     name: str
     date: str
     columns: Path | None = None
-    base: str = "pcm-gst-90nm"
+    base: str | None = None
     g_max: float | None = None
     t0_s: float | None = None
     t_read_s: float | None = None
     exponent: float | None = None
+    law: str | None = None
 
 
 def calibrate_files(order: Order, out: Path) -> tuple[Calibration, list[Source]]:
@@ -50,16 +55,18 @@ def fit_files(order: Order, out: Path) -> tuple[Calibration, list[Source]]:
     _check(order, Path(out))
     campaign, sources = read_measurements(order.files, order.columns)
     check_campaign(campaign)
+    relaxes = (order.law or campaign.law) == "relaxation"
     choices = Choices(
         name=order.name,
         source=f"{'; '.join(source.text() for source in sources)}; calibrated {order.date}",
-        base=order.base,
+        base=order.base or ("ideal" if relaxes else "pcm-gst-90nm"),
         g_max=order.g_max,
         t0_s=order.t0_s,
         t_read_s=order.t_read_s,
         exponent=order.exponent,
     )
-    return calibrate(campaign, choices), sources
+    fitted = calibrate_relaxation(campaign, choices) if relaxes else calibrate(campaign, choices)
+    return fitted, sources
 
 
 def _check(order: Order, out: Path) -> None:
@@ -73,6 +80,8 @@ def _check(order: Order, out: Path) -> None:
         raise UsageError(f"--out {out}: a parameter set ends in .yaml")
     if out.is_dir():
         raise UsageError(f"--out {out} is a folder; name a file in it")
+    if order.law not in (None, "drift", "relaxation"):
+        raise UsageError(f"--law {order.law}: write drift or relaxation")
     if order.exponent is not None and not 1.0 <= order.exponent < 2.0:
         raise UsageError(f"--exponent {order.exponent:g}: the exponent of the noise is from 1 to 2")
     for option, value in (

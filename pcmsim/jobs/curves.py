@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pcmsim.devices import ParameterSet, drifted, placement_std
+from pcmsim.devices import ParameterSet, Values, drifted, placement_std
 from pcmsim.devices.noise import noise_amplitude
 from pcmsim.units import DAY_S
 
@@ -29,9 +29,16 @@ def curves(parameter_set: ParameterSet, levels: int = LEVELS) -> list[tuple[floa
         nu,
         values.nu_std(g / values.g_max) * values.projection,
         noise_amplitude(values, g),
-        drifted(g, nu, DAY_S + values.t0_s, values.t0_s),
+        _after_a_day(values, g, nu),
     )
     return [tuple(float(x) for x in row) for row in zip(*columns, strict=True)]
+
+
+def _after_a_day(values: Values, g: np.ndarray, nu: np.ndarray) -> np.ndarray:
+    """Conductance [µS] of the device of mean exponent, or of median relaxation."""
+    if values.relaxation is not None:
+        return values.relaxation.relaxed(g, values.g_max, DAY_S, np.zeros(g.size))
+    return drifted(g, nu, DAY_S + values.t0_s, values.t0_s)
 
 
 def sparklines(parameter_set: ParameterSet, width: int = 60) -> list[str]:

@@ -110,6 +110,12 @@ def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaig
                     f"{source.name} has {field.name} = {b:g}, {sources[0].name} has {a:g}; "
                     f"calibrate them one by one"
                 )
+    for other, source in zip(campaigns[1:], sources[1:], strict=True):
+        if other.law != first.law:
+            raise DataError(
+                f"{source.name} holds {other.law}, {sources[0].name} {first.law}; "
+                f"calibrate them one by one"
+            )
     single: dict[str, Any] = {}
     for name in ("set_drift", "staircases", "curve", "yields"):
         found = [getattr(c, name) for c in campaigns if getattr(c, name) is not None]

@@ -47,6 +47,8 @@ def read_table(path: Path, columns: ColumnMap) -> Campaign:
     member, record = _RECORDS[columns.kind](table)
     given = columns.instrument.model_dump(exclude_none=True)
     members: dict[str, Any] = {member: record}
+    if columns.kind == "relaxation":
+        members["law"] = "relaxation"
     return Campaign(Instrument(**given), **members)
 
 

@@ -1,0 +1,127 @@
+"""Whether a relaxation law predicts devices, and times, that it was not fitted to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcmsim.calibration.distributions import Distribution, compare, held_out
+from pcmsim.calibration.relaxation import RelaxationFit, maximise
+from pcmsim.calibration.relaxation_traces import Traces
+from pcmsim.calibration.reproduction import LevelCheck
+from pcmsim.devices.laws import FloatArray
+from pcmsim.devices.relaxation_law import Relaxation
+from pcmsim.rng import stream
+
+_SHARE, _DRAWS, _FEWEST = 0.2, 20_000, 20
+# Targets are the groups where there are few of them; more are joined to this many.
+_GROUPS = 8
+
+
+@dataclass(frozen=True)
+class RelaxationCheck:
+    """Held-out devices against a law fitted to the others, and times against one without them.
+
+    levels          every target with twenty held-out devices, at every later time
+    groups          the same for eight groups of targets, a sharper test
+    left_out        groups at one time, by a law fitted to all others
+    moments         mean and spread of groups of all devices under the law itself
+    """
+
+    levels: tuple[Distribution, ...]
+    groups: tuple[Distribution, ...]
+    left_out: tuple[Distribution, ...]
+    moments: tuple[LevelCheck, ...]
+
+
+def check_relaxation(fit: RelaxationFit, g_low: float, seed: int = 0) -> RelaxationCheck:
+    """Refit to 80 % of the devices and predict the others; then leave out each time in turn.
+
+    The prediction for a group takes first reads of the devices that were fitted and lets them
+    relax by the law; it knows nothing of the held-out devices but their target.
+    """
+    traces = fit.traces
+    test = held_out(traces.device, _SHARE, stream(seed, "held out"))
+    rng = stream(seed, "relaxation check")
+    theta, _ = maximise(fit.form, traces.reads(g_low, ~test), fit.g_max, fit.estimate.values)
+    law = _law(fit, theta)
+    levels = tuple(_compared(traces, law, _by_target(traces), test, rng))
+    groups = tuple(_compared(traces, law, _by_group(traces), test, rng))
+    left_out: list[Distribution] = []
+    for k in range(traces.t_s.size if traces.t_s.size > 1 else 0):
+        reads = traces.reads(g_low)
+        others = reads.where(reads.t_s != traces.t_s[k])
+        theta, _ = maximise(fit.form, others, fit.g_max, fit.estimate.values)
+        everyone = np.ones(test.size, dtype=bool)
+        left_out += _compared(traces, _law(fit, theta), _by_group(traces), everyone, rng, (k,))
+    return RelaxationCheck(levels, groups, tuple(left_out), tuple(_moments(traces, fit.law, rng)))
+
+
+def _law(fit: RelaxationFit, theta: FloatArray) -> Relaxation:
+    return fit.form.law(theta, fit.law.persistence, fit.law.memory_s)
+
+
+def _by_target(traces: Traces) -> Iterator[tuple[str, np.ndarray]]:
+    for target in np.unique(traces.g_target):
+        yield f"{target:.4g} uS", traces.g_target == target
+
+
+def _by_group(traces: Traces) -> Iterator[tuple[str, np.ndarray]]:
+    """Groups of neighbouring targets with about as many devices each."""
+    targets = np.unique(traces.g_target)
+    if targets.size <= _GROUPS:
+        yield from _by_target(traces)
+        return
+    edges = np.unique(np.quantile(traces.g_target, np.linspace(0.0, 1.0, _GROUPS + 1)))
+    group = np.clip(np.searchsorted(edges, traces.g_target, side="right") - 1, 0, edges.size - 2)
+    for k in range(edges.size - 1):
+        inside = traces.g_target[group == k]
+        if inside.size:
+            yield f"{inside.min():.4g} ... {inside.max():.4g} uS", group == k
+
+
+def _compared(
+    traces: Traces,
+    law: Relaxation,
+    groups: Iterator[tuple[str, np.ndarray]],
+    test: np.ndarray,
+    rng: np.random.Generator,
+    times: tuple[int, ...] | None = None,
+) -> Iterator[Distribution]:
+    for label, members in groups:
+        known = traces.g_first[members & ~test]
+        known = known if known.size else traces.g_first[members]
+        for k in range(traces.t_s.size) if times is None else times:
+            found = traces.g[members & test, k]
+            if np.sum(~np.isnan(found)) >= _FEWEST:
+                t_s = float(traces.t_s[k])
+                yield compare(label, t_s, found, _drawn(law, known, traces.g_max, t_s, rng))
+
+
+def _drawn(
+    law: Relaxation, g_first: FloatArray, g_max: float, t_s: float, rng: np.random.Generator
+) -> FloatArray:
+    g = rng.choice(g_first, _DRAWS)
+    return law.relaxed(g, g_max, t_s, rng.standard_normal(_DRAWS))
+
+
+def _moments(traces: Traces, law: Relaxation, rng: np.random.Generator) -> Iterator[LevelCheck]:
+    for _, members in _by_group(traces):
+        g, first = traces.g[members], traces.g_first[members]
+        count = np.sum(~np.isnan(g), axis=0)
+        if count.min() < _FEWEST:
+            continue
+        mean, std = np.nanmean(g, axis=0), np.nanstd(g, axis=0)
+        fourth = np.nanmean((g - mean) ** 4, axis=0)
+        drawn = [_drawn(law, first, traces.g_max, float(t), rng) for t in traces.t_s]
+        yield LevelCheck(
+            g_target=float(np.mean(traces.g_target[members])),
+            g_max=traces.g_max,
+            t_s=traces.t_s,
+            mean=mean,
+            mean_stderr=std / np.sqrt(count),
+            std=std,
+            std_stderr=np.sqrt((fourth - std**4) / count) / (2.0 * std),
+            predicted_mean=np.array([g.mean() for g in drawn]),
+            predicted_std=np.array([g.std() for g in drawn]),
+        )

@@ -1,0 +1,132 @@
+"""From traces of relaxing devices to a parameter set."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pcmsim.calibration.calibrate import Calibration, Choices
+from pcmsim.calibration.estimate import Unidentified
+from pcmsim.calibration.noise_model import RATE_MIN, rate_split
+from pcmsim.calibration.placement import Placement, fit_placement
+from pcmsim.calibration.records import Campaign
+from pcmsim.calibration.relaxation import RelaxationFit, fit_relaxation
+from pcmsim.calibration.relaxation_check import RelaxationCheck, check_relaxation
+from pcmsim.calibration.relaxation_model import BLOCKS, SCALES
+from pcmsim.devices.params import PULSE_ENTRIES, Entry, ParameterSet, load_parameter_set
+
+# Of level and time, that held-out devices may reject at 1 %.
+_MOST_REJECTED = 0.2
+
+
+def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
+    """Fit a relaxation law in place of drift, and assemble a parameter set with it.
+
+    Read noise cannot be told from relaxation by single reads at far times, so it is part of the
+    law, and the set has none besides. Pulses need a drift law, so it has none of these either.
+    Errors and `faults` are those of `pcmsim.calibration.calibrate.calibrate`.
+    """
+    base = load_parameter_set(choices.base)
+    fit = fit_relaxation(campaign.drift, campaign.instrument, choices.g_max)
+    check = check_relaxation(fit, fit.g_low)
+    placement = fit_placement(fit.traces)
+    t_read_s = choices.t_read_s or campaign.instrument.t_read_s
+    entries = _entries(fit, placement, t_read_s, choices.source)
+    kept = {
+        name: Entry(entry.value, entry.unit, f"not measured, kept from {base.name}: {entry.source}")
+        for name, entry in base.entries.items()
+        if name not in entries and name not in PULSE_ENTRIES and name != "set_acts_on"
+    }
+    missing = [
+        Unidentified(name, "not measured in this campaign", _TELLS.get(name, "another campaign"),
+                     f"{kept[name].value} of {base.name}")
+        for name in kept
+    ]  # fmt: skip
+    title = choices.title or f"Calibrated from {fit.estimate.n:,} devices that relax"
+    together = {**entries, **kept}
+    ordered = {name: together.pop(name) for name in base.entries if name in together} | together
+    candidate = ParameterSet(choices.name, title, choices.source, ordered).checked()
+    return Calibration(
+        candidate,
+        None,
+        (*fit.unidentified, *missing),
+        fit.exclusions,
+        check.moments,
+        tuple(_faults(check)),
+        relaxation=fit,
+        relaxation_check=check,
+        placement=placement,
+    )
+
+
+_TELLS = {
+    "reset_median": "traces of devices left in RESET",
+    "reset_log_std": "traces of devices left in RESET",
+    **dict.fromkeys(("p_stuck_reset", "p_stuck_set", "p_untunable"), "a yield map"),
+}
+
+
+def _entries(
+    fit: RelaxationFit, placement: Placement, t_read_s: float, source: str
+) -> dict[str, Entry]:
+    convention = f"convention of this calibration; {source}"
+    none = {"constant": 0.0}
+    single = f"single reads at far times: noise is part of relaxation; {source}"
+    shared = f"{fit.form.name}, {fit.estimate.n:,} devices at {fit.traces.t_s.size} later times"
+    spread = list(placement.law.polynomial), list(placement.stderr)
+    return {
+        "g_max": Entry(fit.g_max, "uS", f"largest target that twenty devices had; {source}"),
+        "g_max_of_fit": Entry(fit.g_max, "uS", f"scale of programming_std; {source}"),
+        "programming_std": Entry(
+            {"polynomial": spread[0]},
+            "uS",
+            f"first reads about {placement.g_target.size} targets, with their noise; {source}",
+            {"polynomial": spread[1]},
+        ),
+        "programming_std_includes_read_noise": Entry(False, "1", single),
+        "zero_target": Entry("law", "1", convention),
+        "t0_s": Entry(fit.traces.t_first_s, "s", f"first read; {source}"),
+        "time_origin": Entry("reference", "1", f"age = t + t0; {convention}"),
+        "nu_mean": Entry(none, "1", f"relaxation in place of drift; {source}"),
+        "nu_std": Entry(none, "1", f"relaxation in place of drift; {source}"),
+        "nu_device_share": Entry(0.0, "1", convention),
+        "projection": Entry(1.0, "1", convention),
+        "read_noise": Entry(none, "1", single),
+        "read_noise_exponent": Entry(1.0, "1", single),
+        "t_read_s": Entry(float(t_read_s), "s", f"integration time of the campaign; {source}"),
+        "noise_rate_min": Entry(RATE_MIN, "1/s", convention),
+        "noise_rate_split": Entry(rate_split(t_read_s), "1/s", convention),
+        "relaxation": Entry(_plain(asdict(fit.law)), "uS", f"{shared}; {source}", _errors(fit)),
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def _errors(fit: RelaxationFit) -> dict[str, Any]:
+    """Standard errors of the coefficients; those of logarithms become relative ones."""
+    estimate, units = fit.estimate, {"onset": "onset_s", "floor": "floor_us", "cap": "cap_us"}
+    found: dict[str, Any] = {
+        units[name]: getattr(fit.law, units[name]) * estimate.stderr(f"ln {name}")
+        for name in SCALES
+    }
+    for block in BLOCKS:
+        names = [name for name in estimate.names if name.startswith(f"{block}[")]
+        if names:
+            found[block] = [estimate.stderr(name) for name in names]
+    if fit.memory is not None:
+        found["persistence"] = fit.memory.estimate.stderr("persistence")
+        found["memory_s"] = fit.law.memory_s * fit.memory.estimate.stderr("ln memory")
+    return found
+
+
+def _faults(check: RelaxationCheck) -> list[str]:
+    """Why the set must not be used: moments that are off, or too many rejected distributions."""
+    faults = [reason for level in check.moments for reason in level.faults()]
+    rejected = [found for found in check.levels if found.rejected()]
+    if check.levels and len(rejected) > _MOST_REJECTED * len(check.levels):
+        worst = min(rejected, key=lambda found: found.p_value)
+        faults.append(
+            f"held-out devices reject {len(rejected)} of {len(check.levels)} levels and times at "
+            f"1 %, most clearly {worst.label} at {worst.t_s:g} s (D = {worst.statistic:.3f})"
+        )
+    return faults
