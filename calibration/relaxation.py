@@ -5,6 +5,7 @@ The form of the law is the simplest that predicts devices it was not fitted to a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import minimize
@@ -119,12 +120,17 @@ def maximise(
     likelihood = Likelihood(form, reads, g_max)
     theta = _start(form, reads, g_max) if start is None else start
 
+    # The optimiser asks for the slope and for the information of a point one after the other.
+    @lru_cache(maxsize=1)
+    def scores_at(point: bytes) -> FloatArray:
+        return likelihood.scores(np.frombuffer(point))
+
     def objective(theta: FloatArray) -> tuple[float, FloatArray]:
-        scores = likelihood.scores(theta)
+        scores = scores_at(theta.tobytes())
         return -float(likelihood.terms(theta).mean()), -scores.mean(axis=0)
 
     def information(theta: FloatArray) -> FloatArray:
-        scores = likelihood.scores(theta)
+        scores = scores_at(theta.tobytes())
         return np.asarray(scores.T @ scores / scores.shape[0])
 
     with np.errstate(over="ignore", invalid="ignore"):

@@ -68,7 +68,6 @@ def _entries(
     fit: RelaxationFit, placement: Placement, t_read_s: float, source: str
 ) -> dict[str, Entry]:
     convention = f"convention of this calibration; {source}"
-    none = {"constant": 0.0}
     single = f"single reads at far times: noise is part of relaxation; {source}"
     shared = f"{fit.form.name}, {fit.estimate.n:,} devices at {fit.traces.t_s.size} later times"
     spread = list(placement.law.polynomial), list(placement.stderr)
@@ -85,11 +84,11 @@ def _entries(
         "zero_target": Entry("law", "1", convention),
         "t0_s": Entry(fit.traces.t_first_s, "s", f"first read; {source}"),
         "time_origin": Entry("reference", "1", f"age = t + t0; {convention}"),
-        "nu_mean": Entry(none, "1", f"relaxation in place of drift; {source}"),
-        "nu_std": Entry(none, "1", f"relaxation in place of drift; {source}"),
+        "nu_mean": Entry({"constant": 0.0}, "1", f"relaxation in place of drift; {source}"),
+        "nu_std": Entry({"constant": 0.0}, "1", f"relaxation in place of drift; {source}"),
         "nu_device_share": Entry(0.0, "1", convention),
         "projection": Entry(1.0, "1", convention),
-        "read_noise": Entry(none, "1", single),
+        "read_noise": Entry({"constant": 0.0}, "1", single),
         "read_noise_exponent": Entry(1.0, "1", single),
         "t_read_s": Entry(float(t_read_s), "s", f"integration time of the campaign; {source}"),
         "noise_rate_min": Entry(RATE_MIN, "1/s", convention),

@@ -40,9 +40,9 @@ def drawn_conductance(
 ) -> FloatArray:
     """Conductances [µS] of healthy devices drawn anew, `t_s` [s] after programming, in one read.
 
-    G_T + σ(G_T) ξ₁, drifted with ν = |μ + σ_ν ξ₂| (or relaxed, with z = ξ₂), times 1 + Q σ_read ξ₃, and not below zero;
-    `g_target` [µS] is float32 of any shape. The marginal law of a device that is programmed once
-    and read once, without the identity that `pcmsim.devices.program` gives it.
+    G_T + σ(G_T) ξ₁, drifted with ν = |μ + σ_ν ξ₂| (or relaxed, with z = ξ₂), times 1 + Q σ_read ξ₃,
+    and not below zero; `g_target` [µS] is float32 of any shape. The marginal law of a device that
+    is programmed once and read once, without the identity that `pcmsim.devices.program` gives it.
     """
     relative = g_target / np.float32(values.g_max)
     xi = standard_normal(rng, (3, *g_target.shape))
