@@ -1,20 +1,13 @@
 """How devices of a set with a relaxation law change: each along a path of its own through time."""
 
-from typing import Any
-
 import numpy as np
 
 from pcmsim.devices.drift import check_elapsed
-from pcmsim.devices.kernels import compiled, mix, mode_of
 from pcmsim.devices.laws import FloatArray
-from pcmsim.devices.normals import cos_turn, minus_log_uniform, sin_turn
 from pcmsim.devices.params import Values
+from pcmsim.devices.relaxation_kernel import paths
 from pcmsim.devices.relaxation_law import Relaxation
 from pcmsim.devices.state import HEALTHY, ArrayState
-
-# Knots of a path lie this far apart in ln(1 + t/memory): a quarter of a decade of time.
-_STEP = 0.25 * np.log(10.0)
-_f, _i, _u64 = np.float32, np.int32, np.uint64
 
 
 def relaxed(values: Values, law: Relaxation, state: ArrayState, now_s: float) -> FloatArray:
@@ -54,37 +47,10 @@ def deviate(
     x = np.log1p(np.asarray(t_s, dtype=np.float64) / law.memory_s)
     x = np.ascontiguousarray(np.broadcast_to(x, nu_device.shape))
     out = np.empty(nu_device.shape, dtype=np.float32)
-    _paths(keys.reshape(-1), x.reshape(-1), law.persistence, out.reshape(-1))
+    paths(keys.reshape(-1), x.reshape(-1), law.persistence, out.reshape(-1))
     return out
 
 
 def _bits(drawn: FloatArray) -> np.ndarray:
     wide = np.ascontiguousarray(drawn, dtype=np.float64)
     return wide.view(np.uint64)
-
-
-@compiled
-def _paths(
-    keys: np.ndarray, x: FloatArray, persistence: float, out: FloatArray
-) -> Any:  # pragma: no cover - compiled
-    remembered, forgotten = np.sqrt(persistence), np.sqrt(1.0 - persistence)
-    for i in range(keys.size):
-        if x[i] <= 0.0:
-            out[i] = 0.0
-            continue
-        device = mix(keys[i])
-        last = int(x[i] / _STEP)
-        walk, before, after = 0.0, 0.0, 0.0
-        for k in range(last + 2):
-            word = mix(mode_of(device, k))
-            radius = np.sqrt(_f(2) * minus_log_uniform(np.uint32(word >> _u64(32))))
-            turn = _i(np.uint32(word & _u64(0xFFFFFFFF)))
-            low, high = k * _STEP, min((k + 1) * _STEP, x[i])
-            if k <= last:
-                walk += np.sqrt(max(high * high - low * low, 0.0)) * radius * cos_turn(turn)
-                before = radius * sin_turn(turn)
-            else:
-                after = radius * sin_turn(turn)
-        angle = 0.5 * np.pi * (x[i] / _STEP - last)
-        fresh = np.cos(angle) * before + np.sin(angle) * after
-        out[i] = remembered * walk / x[i] + forgotten * fresh
