@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pcmsim.calibration.checks import campaign_faults
+from pcmsim.calibration.checks import campaign_findings
 from pcmsim.calibration.records import (
     Campaign,
     DriftTraces,
@@ -100,7 +100,7 @@ def read(path: Path) -> str:
             found = read_campaign(path)
         else:
             found = read_table(path, build_columns(DRIFT_MAP))
-        campaign_faults(found)
+        list(campaign_findings(found))
     except (DataError, UsageError) as error:
         if "\n" in str(error) or len(str(error)) > 1000:
             raise AssertionError(f"not one line: {error!r}") from error

@@ -49,7 +49,9 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
         for name in present:
             if name not in KINDS and name not in names:
                 shown = name if name.isprintable() else ascii(name)
-                raise DataError(f"{path}: {shown:.60} is no kind of measurement; known: {list(KINDS)}")
+                raise DataError(
+                    f"{path}: {shown:.60} is no kind of measurement; known: {list(KINDS)}"
+                )
         single: dict[str, Any] = {
             field: _record(present[name], KINDS[name], path)
             for name, field in _SINGLE.items()

@@ -34,9 +34,9 @@ def write_campaign(
     """
     with replacing_hdf5(Path(path)) as file:
         facts = {"format": FORMAT, "version": VERSION, "written_by": f"pcmsim {__version__}"}
-        _set(file, **facts)
+        _set(file, facts)
         _write_instrument(file, campaign)
-        _set(file, **(attributes or {}))
+        _set(file, attributes or {})
         group = None
         for part in campaign.drift:
             if group is None:
@@ -60,12 +60,12 @@ def write_campaign(
 
 def _write_instrument(file: h5py.File, campaign: Campaign) -> None:
     for name, (unit, _) in INSTRUMENT.items():
-        _set(file, **{name: float(getattr(campaign.instrument, name)), f"{name}_units": unit})
+        _set(file, {name: float(getattr(campaign.instrument, name)), f"{name}_units": unit})
     for name in INSTRUMENT_TEXT:
-        _set(file, **{"instrument" if name == "name" else name: getattr(campaign.instrument, name)})
+        _set(file, {"instrument" if name == "name" else name: getattr(campaign.instrument, name)})
 
 
-def _set(item: h5py.Group | h5py.Dataset, **attributes: str | float) -> None:
+def _set(item: h5py.Group | h5py.Dataset, attributes: Mapping[str, Any]) -> None:
     """Attributes, texts with a fixed length: those of variable length are slow to read safely."""
     for name, value in attributes.items():
         if isinstance(value, str):
@@ -79,7 +79,7 @@ def _set(item: h5py.Group | h5py.Dataset, **attributes: str | float) -> None:
 def _write_record(file: h5py.File, name: str, kind: Kind, record: Any) -> h5py.Group:
     group = file.create_group(name)
     for number, unit in kind.numbers.items():
-        _set(group, **{number: float(getattr(record, number)), f"{number}_units": unit})
+        _set(group, {number: float(getattr(record, number)), f"{number}_units": unit})
     lengths: dict[str, int] = {}
     for field, variable in kind.variables.items():
         lengths |= dict(zip(variable.dimensions, np.shape(getattr(record, field)), strict=True))
@@ -91,11 +91,11 @@ def _write_record(file: h5py.File, name: str, kind: Kind, record: Any) -> h5py.G
                 maxshape=(None,),
             )
             scale.make_scale(dimension)
-            _set(scale, long_name=f"number of the {dimension}")
+            _set(scale, {"long_name": f"number of the {dimension}"})
     for field, variable in kind.variables.items():
         _write_variable(group, field, variable, np.asarray(getattr(record, field)))
     if isinstance(record, ProgrammingCurve):
-        _set(group["amplitude"], units=record.unit)
+        _set(group["amplitude"], {"units": record.unit})
     return group
 
 
@@ -109,7 +109,7 @@ def _write_variable(group: h5py.Group, name: str, variable: Variable, values: np
         chunks=_chunks(values.shape),
         **options,
     )
-    _set(dataset, units=variable.units, long_name=variable.long_name)
+    _set(dataset, {"units": variable.units, "long_name": variable.long_name})
     if variable.dimensions == (name,):
         dataset.make_scale(name)
         return

@@ -30,17 +30,17 @@ def spoilt(row, column, value):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"g": spoilt(3, 2, np.inf)}, "drift: row 3 (device 3): read 2 is infinite"),
-        ({"g": spoilt(4, 1, -1.0)}, "drift: row 4 (device 4): read 1 is -1 uS"),
-        ({"g": part().g * 1e-6}, "were they in siemens"),
-        ({"g": 1e6 / part().g}, "were they in ohm"),
-        ({"t_s": part().t_s[::-1]}, "sort the times"),
+        ({"g": spoilt(3, 2, np.inf)}, "drift: row 3: read 2 of device 3 is infinite"),
+        ({"g": spoilt(4, 1, -1.0)}, "drift: row 4: read 1 of device 4 is -1 uS"),
+        ({"g": part().g * 1e-6}, "were the reads in S, or the targets"),
+        ({"g": 1e6 / part().g}, "were the reads in ohm? State"),
+        ({"t_s": part().t_s[::-1]}, "they must increase"),
         ({"t_s": np.append(0.0, part().t_s[1:])}, "must be above 0"),
         ({"device": np.zeros(30, int)}, "device 0, programming 0 is already in row 0"),
-        ({"g_target": np.full(30, -5.0)}, "g_target = -5 uS must be 0 or more"),
-        ({"g_target": np.full(30, np.nan)}, "g_target = nan uS must be 0 or more"),
+        ({"g_target": np.full(30, -5.0)}, "g_target = -5 uS must be 0 (RESET) or more"),
+        ({"g_target": np.full(30, np.nan)}, "g_target = nan uS must be 0 (RESET) or more"),
         ({"device": np.arange(29)}, "29 devices but 30 rows"),
-        ({"g": np.full((30, 25), np.nan)}, "no read is above zero"),
+        ({"g": np.full((30, 25), np.nan)}, "there is no read that is a number"),
     ],
 )
 def test_a_fault_is_named_by_data_set_and_row(fields, message):
