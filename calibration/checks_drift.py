@@ -21,7 +21,7 @@ from pcmsim.calibration.checks_reads import (
 from pcmsim.calibration.checks_shape import rising_findings, shape_findings, target_findings
 from pcmsim.calibration.checks_units import time_unit_findings, unit_findings
 from pcmsim.calibration.drift import LEAST_SPAN
-from pcmsim.calibration.findings import WARNING, Finding
+from pcmsim.calibration.findings import FAULT, WARNING, Finding
 from pcmsim.calibration.records import DriftTraces, Instrument
 from pcmsim.devices.laws import FloatArray
 
@@ -100,7 +100,8 @@ def _part_findings(
 def _whole_findings(seen: _Seen, found: Summary, dataset: str) -> Iterator[Finding]:
     device, programming, g_target = np.concatenate(seen.keys, axis=1)
     usable = np.concatenate(seen.usable)
-    yield from summary_findings(found, dataset)
+    # Fits need every pair of times on some device.
+    yield from summary_findings(found, dataset, empty_column=FAULT)
     yield from key_findings((device, programming), ("device", "programming"), dataset)
     yield from turn_findings(device, programming, "programming", dataset)
     if dataset == "drift":

@@ -101,14 +101,16 @@ def summary(g: FloatArray, before: Summary | None = None) -> Summary:
     return Summary(lowest, top, reads, kept + int(again), read, sample)
 
 
-def summary_findings(found: Summary, dataset: str) -> Iterator[Finding]:
+def summary_findings(
+    found: Summary, dataset: str, empty_column: str = WARNING
+) -> Iterator[Finding]:
     """Reads that all agree, or that stand at the full scale, and columns of rows without any."""
     if found.reads == 0:
         yield Finding(dataset, None, "there is no read that is a number", kind="missing")
         return
     for k in np.flatnonzero(~found.read) if len(found.sample) > 1 else ():
         what = f"no device has a read in column {k}; leave the column out"
-        yield Finding(dataset, None, what, WARNING, "missing")
+        yield Finding(dataset, None, what, empty_column, "missing")
     share = found.at_highest / found.reads
     if found.lowest == found.highest and found.reads > 1:
         what = f"all {found.reads:,} reads are {found.highest:g} uS; nothing was measured"

@@ -92,6 +92,7 @@ def found(campaign, severity):
         ({"g": part().g.astype(str)}, "it must hold real numbers"),
         ({"g": np.full((30, 25), np.nan)}, "there is no read that is a number"),
         ({"g": np.full((30, 25), 0.0)}, "all 750 reads are 0 uS"),
+        ({"g": spoilt(slice(None), 7, np.nan)}, "no device has a read in column 7; leave the col"),
     ],
 )
 def test_a_fault_of_drift_is_named_by_data_set_and_row(fields, message):
@@ -150,6 +151,7 @@ def test_a_fault_of_any_record_is_named_by_data_set_and_row(member, fields, mess
             "programming 1 of device 0 is",
         ),
         ("drift", {"converged": put(small().drift[0].converged, slice(0, 25), 0)}, None),
+        ("reads", {"g": put(small().reads[0].g, (slice(None), 3), np.nan)}, "a read in column 3"),
         ("set_drift", {"t_s": small().set_drift.t_s * 1e4}, "was it 3.456e+06 s in ms"),
         ("set_drift", {"t_s": small().set_drift.t_s / 60.0}, "was it 4 days in minutes"),
         ("set_drift", {"t_s": small().set_drift.t_s / 3600.0}, "was it 4 days in hours"),
