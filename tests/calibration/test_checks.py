@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcmsim.calibration.checks import campaign_faults, campaign_findings, check_campaign
+from pcmsim.calibration.checks_keys import level_findings, turn_findings
+from pcmsim.calibration.checks_reads import summary
 from pcmsim.calibration.findings import FAULT, WARNING
 from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
 from pcmsim.errors import DataError
@@ -75,6 +77,7 @@ def found(campaign, severity):
         ({"g": 1e6 / part().g}, "were the reads in ohm? State"),
         ({"g": 1e3 / part().g}, "were the reads in kohm? State"),
         ({"t_s": part().t_s[::-1]}, "they must increase"),
+        ({"t_s": put(part().t_s, 4, part().t_s[3])}, "t_s[4] = 67.7209 s follows 67.7209 s"),
         ({"t_s": np.append(0.0, part().t_s[1:])}, "must be above 0"),
         ({"t_s": put(part().t_s, 3, np.nan)}, "t_s[3] = nan s must be above 0 and finite"),
         ({"device": np.zeros(30, int)}, "device 0, programming 0 is already in row 0"),
@@ -213,6 +216,33 @@ def test_rows_are_those_of_the_file_when_traces_come_in_parts():
     assert lines == list(campaign_faults(replace(one, drift=(bad,))))
     assert "drift: row 17: read 4 of device 17 is -3 uS" in lines[0]
     assert "drift: row 29: device 11, programming 0 is already in row 11" in lines[1]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 20, 29])
+def test_the_summary_of_parts_is_that_of_the_whole(cut):
+    g = np.minimum(part().g, 5.0)
+    g[cut:] = np.minimum(g[cut:], 4.8)
+    for rows in (g, g[::-1]):
+        whole, parts = summary(rows), summary(rows[cut:], summary(rows[:cut]))
+        np.testing.assert_array_equal(parts.read, whole.read)
+        for name in ("lowest", "highest", "reads", "at_highest"):
+            assert getattr(parts, name) == getattr(whole, name)
+
+
+def test_a_gap_is_told_for_each_device_and_at_its_beginning():
+    device, cycle = np.array([3, 3, 8, 8, 9]), np.array([0, 1, 2, 4, 0])
+    lines = [f.text() for f in turn_findings(device, cycle, "cycle", "staircase")]
+    assert lines == [
+        "staircase: row 2: cycle 0 of device 8 is missing before cycle 2",
+        "staircase: row 3: cycle 3 of device 8 is missing before cycle 4",
+    ]
+
+
+def test_devices_of_a_level_count_once_however_often_they_are_programmed():
+    device = np.tile(np.arange(12), 2)
+    usable = np.ones(24, dtype=bool)
+    (few,) = level_findings(np.full(24, 5.0), device, usable, "drift")
+    assert "has 12 devices" in few.what
 
 
 def test_parts_of_different_times_are_refused_with_the_row():
