@@ -107,7 +107,9 @@ def _entries(parameter_set: ParameterSet) -> Table:
 
 def _beside(parameter_set: ParameterSet, other: ParameterSet) -> Table:
     """Every entry of either set, with standard errors of the first."""
-    entries = Table("entry", "value", "± s.e.", other.name, "unit", "source")
+    headings = ("entry", "value", "± s.e.", other.name, "unit", "source")
+    # In a narrow terminal the heading of a column is cut; the title is not.
+    entries = Table(*headings, title=f"beside {other.name}")
     ours, theirs = parameter_set.entries, other.entries
     for name in dict.fromkeys((*ours, *theirs)):
         entry = ours.get(name)
