@@ -12,7 +12,7 @@ import h5py
 from pcmsim.errors import DataError
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes | memoryview) -> None:
     """Write `content` beside `path`, then put it in its place in one step.
 
     A crash, a kill or a full disk leaves what stood there before. Raises `DataError`.
@@ -49,4 +49,4 @@ def replacing_hdf5(path: Path, keep: bool = False) -> Iterator[h5py.File]:
     buffer = io.BytesIO(start)
     with h5py.File(buffer, "a" if start else "w") as file:
         yield file
-    replace(path, buffer.getvalue())
+    replace(path, buffer.getbuffer())

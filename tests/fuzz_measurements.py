@@ -1,18 +1,21 @@
 """Damaged measurement files, in any number: `python tests/fuzz_measurements.py FOLDER COUNT SEED`.
 
 Each file is a valid one with bytes changed, cut out, repeated or swapped. Reading it must end in
-records or in one of the two errors of a user; anything else is an exception here, or the death of
-the process, and leaves the file in the folder.
+records or in one of the two errors of a user, within a minute; anything else is an exception here,
+or the death of the process, and leaves the file in the folder. Files that end in `.nc` have texts
+of variable length, as h5py writes them, and take a process each.
 """
 
+import faulthandler
 import gzip
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
-from pcmsim.calibration.checks import campaign_faults
+from pcmsim.calibration.checks import campaign_findings
 from pcmsim.calibration.records import (
     Campaign,
     DriftTraces,
@@ -34,7 +37,8 @@ DRIFT_MAP = {
         "g": {"name": "g", "unit": "uS"},
     },
 }
-ENDINGS = (".h5", ".csv", ".csv.gz", ".xlsx")
+ENDINGS = (".h5", ".nc", ".csv", ".csv.gz", ".xlsx")
+LIMIT_S = 60.0
 
 
 def small_campaign(rows: int = 4) -> Campaign:
@@ -57,6 +61,12 @@ def valid_file(folder: Path, ending: str) -> bytes:
     path = folder / f"valid{ending}"
     if ending == ".h5":
         write_campaign(path, small_campaign())
+        return path.read_bytes()
+    if ending == ".nc":
+        write_campaign(path, small_campaign())
+        with h5py.File(path, "r+") as file:
+            file.attrs["chip"] = "of variable length"
+            file["drift/g"].attrs["units"] = file["reads/g"].attrs["units"] = "uS"
         return path.read_bytes()
     (drift,) = small_campaign().drift
     rows = {
@@ -96,11 +106,11 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
 def read(path: Path) -> str:
     """Read a file to its end: "read", or the line of the user's error."""
     try:
-        if path.suffix == ".h5":
+        if path.suffix in (".h5", ".nc"):
             found = read_campaign(path)
         else:
             found = read_table(path, build_columns(DRIFT_MAP))
-        campaign_faults(found)
+        list(campaign_findings(found))
     except (DataError, UsageError) as error:
         if "\n" in str(error) or len(str(error)) > 1000:
             raise AssertionError(f"not one line: {error!r}") from error
@@ -114,7 +124,9 @@ def fuzz(folder: Path, ending: str, count: int, seed: int) -> int:
     path, still = folder / f"damaged{ending}", 0
     for _ in range(count):
         path.write_bytes(mutated(content, rng))
+        faulthandler.dump_traceback_later(LIMIT_S, exit=True)
         still += read(path) == "read"
+        faulthandler.cancel_dump_traceback_later()
     path.unlink()
     return still
 

@@ -48,10 +48,14 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
 def campaign_parts(
     parameter_set: ParameterSet, plan: CampaignPlan, seed: int
 ) -> Iterator[DriftTraces]:
-    """Drift traces level by level, for campaigns larger than memory."""
+    """Drift traces level by level, measured as they are asked for and never held together.
+
+    Raises `UsageError` at once for a plan that cannot be measured, as `measure_campaign` does.
+    """
     values = _checked(parameter_set, plan)
-    if plan.drift is not None:
-        yield from drift_parts(values, plan.drift, plan.instrument, seed)
+    if plan.drift is None:
+        return iter(())
+    return drift_parts(values, plan.drift, plan.instrument, seed)
 
 
 def _checked(parameter_set: ParameterSet, plan: CampaignPlan) -> Values:

@@ -10,6 +10,7 @@ from rich.table import Table
 from pcmsim import jobs
 from pcmsim.calibration.calibrate import Calibration
 from pcmsim.cli import console
+from pcmsim.cli.values import text
 from pcmsim.devices import load_parameter_set
 
 
@@ -65,7 +66,7 @@ def _show(calibration: Calibration, base: str) -> None:
     for entry, found in calibration.parameter_set.entries.items():
         if found.stderr is not None:
             kept = other.entries.get(entry)
-            cells = (_text(found.value), _text(found.stderr), _text(kept.value if kept else ""))
+            cells = (text(found.value), text(found.stderr), text(kept.value if kept else ""))
             table.add_row(entry, *cells)
     console.out.print(table)
     for exclusion in calibration.exclusions:
@@ -75,13 +76,3 @@ def _show(calibration: Calibration, base: str) -> None:
         )
     for lost in calibration.unidentified:
         console.out.print(f"not identified: {lost.entry} ({lost.why}); kept {lost.kept:.60}")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_text(x) for x in value)
-    if isinstance(value, dict):
-        return "\n".join(f"{key} {_text(x)}" for key, x in value.items())
-    return str(value)

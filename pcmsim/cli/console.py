@@ -18,6 +18,15 @@ out = Console(highlight=False, soft_wrap=True, markup=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
+def plain(text: str) -> str:
+    r"""Text from a file without what a terminal would obey: such characters as escapes.
+
+    >>> plain("a\x1b[2Jb µ")
+    'a\\x1b[2Jb µ'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def progress() -> Progress:
     """Progress bar with counts and the time left; drawn on standard error."""
     return Progress(

@@ -8,6 +8,7 @@ from rich.text import Text
 from pcmsim import __version__
 from pcmsim.cli import console
 from pcmsim.cli.calibrate import calibrate
+from pcmsim.cli.check import check
 from pcmsim.cli.demo import demo
 from pcmsim.cli.devices import devices
 from pcmsim.cli.drift import drift
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (train, drift, report, devices, measure, calibrate, demo):
+for command in (train, drift, report, devices, measure, check, calibrate, demo):
     app.command()(command)
 
 
@@ -64,6 +65,6 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _end(message: str, code: int) -> None:
-    line = " ".join(message.split())
+    line = console.plain(" ".join(message.split()))
     console.err.print(Text.assemble(("error: ", "bold red"), line))
     sys.exit(code)

@@ -1,6 +1,8 @@
 """What a user does, from training to calibration; the command line calls the same."""
 
+from pcmsim.jobs.bases import base_of
 from pcmsim.jobs.calibrate import Order, calibrate_files, fit_files
+from pcmsim.jobs.check import FileCheck, check_files
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder
 from pcmsim.jobs.drift import drift, drift_times, hardware_of
@@ -11,9 +13,12 @@ from pcmsim.jobs.train import train
 
 __all__ = [
     "CURVE_COLUMNS",
+    "FileCheck",
     "Order",
     "Sample",
+    "base_of",
     "calibrate_files",
+    "check_files",
     "curves",
     "demo",
     "demo_config",

@@ -2,11 +2,12 @@
 
 from pcmsim.measurements.columns import ColumnMap, build_columns, load_columns
 from pcmsim.measurements.reading import read_campaign
-from pcmsim.measurements.sources import Source, campaign_counts, read_measurements
+from pcmsim.measurements.sources import HDF5, Source, campaign_counts, read_measurements
 from pcmsim.measurements.tables import read_table
 from pcmsim.measurements.writing import write_campaign
 
 __all__ = [
+    "HDF5",
     "ColumnMap",
     "Source",
     "build_columns",

@@ -48,7 +48,10 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
         reads = tuple(_record(present[name], KINDS["reads"], path) for name in sorted(names))
         for name in present:
             if name not in KINDS and name not in names:
-                raise DataError(f"{path}: {name} is no kind of measurement; known: {list(KINDS)}")
+                shown = name if name.isprintable() else ascii(name)
+                raise DataError(
+                    f"{path}: {shown:.60} is no kind of measurement; known: {list(KINDS)}"
+                )
         single: dict[str, Any] = {
             field: _record(present[name], KINDS[name], path)
             for name, field in _SINGLE.items()
@@ -116,7 +119,7 @@ def _variables(group: h5py.Group, kind: Kind, path: Path) -> dict[str, h5py.Data
         shape = present[name].shape
         if len(shape) != len(variable.dimensions):
             raise DataError(f"{where}/{name} has shape {shape}; it needs {variable.dimensions}")
-        units = present[name].attrs.get("units", variable.units)
+        units = attribute(present[name], "units") or variable.units
         # Amplitudes are currents, or voltages of whoever has no currents.
         others = {"uS": ("µS",), "uA": ("µA", "V")}.get(variable.units, ())
         if units != variable.units and units not in others:
@@ -139,8 +142,8 @@ def _record(group: h5py.Group, kind: Kind, path: Path) -> Any:
         for name, dataset in variables.items()
     }
     if kind.record is ProgrammingCurve:
-        unit = str(variables["amplitude"].attrs.get("units", "uA"))
-        values["unit"] = unit.replace("µ", "u")
+        unit = attribute(variables["amplitude"], "units") or "uA"
+        values["unit"] = str(unit).replace("µ", "u")
     for number, unit in kind.numbers.items():
         found = attribute(group, number)
         if not isinstance(found, float):

@@ -9,6 +9,14 @@ import h5py
 import numpy as np
 
 from pcmsim.errors import DataError, PcmsimError
+from pcmsim.measurements.layout import INSTRUMENT, INSTRUMENT_TEXT, KINDS
+from pcmsim.measurements.texts import texts_of
+
+# Attributes that may be texts, or that a user may have written as texts by mistake.
+TEXTS = (
+    *("format", "version", "instrument", "units", *INSTRUMENT, *INSTRUMENT_TEXT),
+    *sorted({number for kind in KINDS.values() for number in kind.numbers}),
+)
 
 # HDF5 filters that come with the library and hold no code.
 _FILTERS = {
@@ -55,28 +63,43 @@ def datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
     found = {}
     for name, item in _items(group, group.name):
         if isinstance(item, h5py.Dataset):
-            _check(item, f"{group.name}/{name}".lstrip("/"))
+            _check(item, f"{group.name}/{_shown(name)}".lstrip("/"))
             found[name] = item
     return found
 
 
-def attribute(item: h5py.Group, name: str) -> float | str | None:
-    """An attribute that is one number or a short text; None if it is absent."""
+def attribute(item: h5py.Group | h5py.Dataset, name: str) -> float | str | None:
+    """An attribute that is one number or a short text; None if it is absent.
+
+    Raises `DataError` for anything else, and for a text that the library cannot read in time.
+    """
     if name not in item.attrs:
         return None
-    where = f"attribute {name} of {item.name}"
+    where = f"attribute {name} of {_shown(item.name)}"
     low = h5py.h5a.open(item.id, name.encode())
-    if low.shape not in ((), (1,)) or low.dtype.kind not in "iufbSO" or low.dtype.itemsize > _TEXT:
+    kind = low.get_type()
+    if isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str():
+        return _variable_text(item, name, where)
+    if low.shape not in ((), (1,)) or low.dtype.kind not in "iufbS" or low.dtype.itemsize > _TEXT:
         raise DataError(f"{where} must be one number or a text")
-    if low.dtype.kind == "O" and h5py.check_string_dtype(low.dtype) is None:
-        raise DataError(f"{where} is an object; it must be one number or a text")
+    value: Any = np.asarray(item.attrs[name]).reshape(-1)[0]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else float(value)
+
+
+def _variable_text(item: Any, name: str, where: str) -> str:
     try:
-        value: Any = np.asarray(item.attrs[name]).reshape(-1)[0]
-    except (OSError, RuntimeError, ValueError, UnicodeDecodeError, TypeError) as error:
-        raise DataError(f"{where} cannot be read: {error}") from None
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return str(value)[:_TEXT] if isinstance(value, str) else float(value)
+        found = texts_of(Path(item.file.filename), TEXTS)
+    except OSError as error:
+        raise DataError(f"{item.file.filename} is damaged: {error}; copy it again") from None
+    if name not in found.get(item.name, {}):
+        raise DataError(f"{where} must be one number or a text")
+    return found[item.name][name].encode("utf-8", "replace").decode()
+
+
+def _shown(name: str | None) -> str:
+    """A name from the file, without anything that a terminal would obey."""
+    name = name or "an object"
+    return name if name.isprintable() and len(name) < 80 else ascii(name)[:80]
 
 
 def _items(group: h5py.Group, where: str) -> list[tuple[str, Any]]:
@@ -84,13 +107,13 @@ def _items(group: h5py.Group, where: str) -> list[tuple[str, Any]]:
         raise DataError(f"{where} has {len(group)} members; a measurement file has a few")
     items = []
     for name in group:
-        link = group.get(name, getlink=True)
+        link, shown = group.get(name, getlink=True), _shown(name)
         if not isinstance(link, h5py.HardLink):
-            raise DataError(f"{where}: {name} is a link to elsewhere; copy the data into the file")
+            raise DataError(f"{where}: {shown} is a link to elsewhere; copy the data into the file")
         try:
             items.append((name, group[name]))
         except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise DataError(f"{where}: {name} cannot be read: {error}") from None
+            raise DataError(f"{where}: {shown} cannot be read: {error}") from None
     return items
 
 

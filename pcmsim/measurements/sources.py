@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pcmsim.calibration.records import Campaign, DriftTraces
+from pcmsim.calibration.checks import check_campaign
+from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
 from pcmsim.errors import DataError, UsageError
 from pcmsim.measurements.columns import load_columns
 from pcmsim.measurements.opening import SHEETS, TEXTS
@@ -60,8 +61,10 @@ def read_measurements(
 
     HDF5 of the layout of `docs/measurement-format.md`, and tables of a lab with a column map:
     `columns` for all of them, or a file of its own beside each, drift.csv.yaml for drift.csv.
-    Raises `UsageError` for a table without a map, `DataError` for files that cannot be read, or
-    that two instruments made.
+    Several files are checked one by one, so that a fault is named with its file. Raises
+    `UsageError` for a table without a map, `DataError` for files that cannot be read, that are of
+    two chips, or that two instruments made; what one file does not say of the instrument is taken
+    from the others.
     """
     files = [Path(path) for path in paths]
     if not files:
@@ -71,6 +74,8 @@ def read_measurements(
     campaigns, sources, notes = [], [], []
     for path in files:
         found, note, more = _read(path, columns)
+        if len(files) > 1:
+            check_campaign(found, path.name)
         campaigns.append(found)
         sources.append(note)
         notes += [note, *more]
@@ -101,21 +106,10 @@ def _source(path: Path, counts: dict[str, int], kind: str) -> Source:
 
 
 def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaign:
-    first = campaigns[0]
-    for other, source in zip(campaigns[1:], sources[1:], strict=True):
-        for field in fields(first.instrument):
-            a, b = (getattr(c.instrument, field.name) for c in (first, other))
-            if field.name not in ("chip", "name") and not np.isclose(a, b, equal_nan=True):
-                raise DataError(
-                    f"{source.name} has {field.name} = {b:g}, {sources[0].name} has {a:g}; "
-                    f"calibrate them one by one"
-                )
-    for other, source in zip(campaigns[1:], sources[1:], strict=True):
-        if other.law != first.law:
-            raise DataError(
-                f"{source.name} holds {other.law}, {sources[0].name} {first.law}; "
-                f"calibrate them one by one"
-            )
+    instrument = _instrument([c.instrument for c in campaigns], sources)
+    laws = sorted({c.law for c in campaigns if c.drift})
+    if len(laws) > 1:
+        raise DataError("some files hold drift, others relaxation; calibrate them one by one")
     single: dict[str, Any] = {}
     for name in ("set_drift", "staircases", "curve", "yields"):
         found = [getattr(c, name) for c in campaigns if getattr(c, name) is not None]
@@ -123,11 +117,40 @@ def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaig
             raise DataError(f"several files hold {name}; give one, or calibrate them one by one")
         single[name] = found[0] if found else None
     return replace(
-        first,
+        campaigns[0],
+        instrument=instrument,
+        law=laws[0] if laws else campaigns[0].law,
         drift=Chain(tuple(c.drift for c in campaigns)),
         reads=tuple(reads for c in campaigns for reads in c.reads),
         **single,
     )
+
+
+def _instrument(instruments: Sequence[Instrument], sources: Sequence[Source]) -> Instrument:
+    """What all files say together; raises `DataError` where two contradict."""
+    known: dict[str, tuple[Any, Source]] = {}
+    for instrument, source in zip(instruments, sources, strict=True):
+        for field in fields(instrument):
+            value = getattr(instrument, field.name)
+            if not _stated(value):
+                continue
+            first, other = known.setdefault(field.name, (value, source))
+            if field.name != "name" and not _same(first, value):
+                a, b = (v if isinstance(v, str) else f"{v:g}" for v in (first, value))
+                raise DataError(
+                    f"{source.name} has {field.name} = {b:.60}, {other.name} has {a:.60}; "
+                    f"calibrate them one by one"
+                )
+    return replace(instruments[0], **{name: value for name, (value, _) in known.items()})
+
+
+def _stated(value: float | str) -> bool:
+    """Whether a file says anything: empty, NaN and 0 are what stands where nothing is known."""
+    return bool(value) and value == value
+
+
+def _same(a: float | str, b: float | str) -> bool:
+    return a == b if isinstance(a, str) or isinstance(b, str) else bool(np.isclose(a, b, atol=0.0))
 
 
 def campaign_counts(campaign: Campaign) -> dict[str, int]:

@@ -33,11 +33,10 @@ def write_campaign(
     The file is built in memory, compressed. Raises `DataError` if the disk refuses.
     """
     with replacing_hdf5(Path(path)) as file:
-        file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
-        file.attrs["written_by"] = f"pcmsim {__version__}"
+        facts = {"format": FORMAT, "version": VERSION, "written_by": f"pcmsim {__version__}"}
+        _set(file, facts)
         _write_instrument(file, campaign)
-        for name, value in (attributes or {}).items():
-            file.attrs[name] = value
+        _set(file, attributes or {})
         group = None
         for part in campaign.drift:
             if group is None:
@@ -61,17 +60,26 @@ def write_campaign(
 
 def _write_instrument(file: h5py.File, campaign: Campaign) -> None:
     for name, (unit, _) in INSTRUMENT.items():
-        file.attrs[name] = float(getattr(campaign.instrument, name))
-        file.attrs[f"{name}_units"] = unit
+        _set(file, {name: float(getattr(campaign.instrument, name)), f"{name}_units": unit})
     for name in INSTRUMENT_TEXT:
-        file.attrs["instrument" if name == "name" else name] = getattr(campaign.instrument, name)
+        _set(file, {"instrument" if name == "name" else name: getattr(campaign.instrument, name)})
+
+
+def _set(item: h5py.Group | h5py.Dataset, attributes: Mapping[str, Any]) -> None:
+    """Attributes, texts with a fixed length: those of variable length are slow to read safely."""
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            text = value.encode()
+            kind = h5py.string_dtype("utf-8", max(len(text), 1))
+            item.attrs.create(name, text, dtype=kind)
+        else:
+            item.attrs[name] = value
 
 
 def _write_record(file: h5py.File, name: str, kind: Kind, record: Any) -> h5py.Group:
     group = file.create_group(name)
     for number, unit in kind.numbers.items():
-        group.attrs[number] = float(getattr(record, number))
-        group.attrs[f"{number}_units"] = unit
+        _set(group, {number: float(getattr(record, number)), f"{number}_units": unit})
     lengths: dict[str, int] = {}
     for field, variable in kind.variables.items():
         lengths |= dict(zip(variable.dimensions, np.shape(getattr(record, field)), strict=True))
@@ -83,32 +91,44 @@ def _write_record(file: h5py.File, name: str, kind: Kind, record: Any) -> h5py.G
                 maxshape=(None,),
             )
             scale.make_scale(dimension)
-            scale.attrs["long_name"] = f"number of the {dimension}"
+            _set(scale, {"long_name": f"number of the {dimension}"})
     for field, variable in kind.variables.items():
         _write_variable(group, field, variable, np.asarray(getattr(record, field)))
     if isinstance(record, ProgrammingCurve):
-        group["amplitude"].attrs["units"] = record.unit
+        _set(group["amplitude"], {"units": record.unit})
     return group
 
 
 def _write_variable(group: h5py.Group, name: str, variable: Variable, values: np.ndarray) -> None:
     values = values.astype(np.int64) if variable.whole else values.astype(np.float64)
-    rows = max(1, _CHUNK_BYTES // max(8 * int(np.prod(values.shape[1:])), 1))
     options: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     dataset = group.create_dataset(
         name,
         data=values,
         maxshape=(None, *values.shape[1:]),
-        chunks=(min(rows, max(values.shape[0], 1)), *(max(n, 1) for n in values.shape[1:])),
+        chunks=_chunks(values.shape),
         **options,
     )
-    dataset.attrs["units"], dataset.attrs["long_name"] = variable.units, variable.long_name
+    _set(dataset, {"units": variable.units, "long_name": variable.long_name})
     if variable.dimensions == (name,):
         dataset.make_scale(name)
         return
     for axis, dimension in enumerate(variable.dimensions):
         if dimension in group:
             dataset.dims[axis].attach_scale(group[dimension])
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Whole rows, as many as fit into a chunk; rows that are longer are cut.
+
+    >>> _chunks((52_800, 25)), _chunks((10, 40_000_000))
+    ((5242, 25), (1, 131072))
+    """
+    left, chunks = _CHUNK_BYTES // 8, list[int]()
+    for length in reversed(shape):
+        chunks.append(max(1, min(length, left)))
+        left //= chunks[-1]
+    return tuple(reversed(chunks))
 
 
 def _append(group: h5py.Group, part: DriftTraces) -> None:

@@ -187,7 +187,7 @@ def test_an_internal_error_is_not_disguised(config, tmp_path):
     assert "ZeroDivisionError" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "drift", "report", "devices", "demo"])
+@pytest.mark.parametrize("command", ["train", "drift", "report", "devices", "check", "demo"])
 def test_help_reads_well(pcmsim, command):
     code, out, _ = pcmsim(command, "--help")
     assert code == 0

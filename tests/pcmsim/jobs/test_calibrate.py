@@ -5,10 +5,13 @@ import sys
 
 import pytest
 
+from pcmsim.calibration.virtual import measure_campaign
+from pcmsim.cli import devices as command
 from pcmsim.config import load_plan
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
-from pcmsim.jobs import Order, calibrate_files, measure, sample
+from pcmsim.jobs import Order, base_of, calibrate_files, measure, sample
+from pcmsim.measurements import write_campaign
 
 SMALL = (
     "drift.devices_per_level=300",
@@ -61,6 +64,45 @@ def test_a_campaign_is_the_same_whoever_measures_it(measured, tmp_path):
     again = tmp_path / "again.h5"
     measure("pcm-gst-90nm", load_plan(None, SMALL), again, seed=1)
     assert again.read_bytes() == measured.read_bytes()
+
+
+def test_measuring_level_by_level_writes_the_file_of_the_whole_campaign(measured, tmp_path):
+    device, plan = load_parameter_set("pcm-gst-90nm"), load_plan(None, SMALL)
+    facts = {"device": "pcm-gst-90nm", "seed": 1.0}
+    write_campaign(tmp_path / "whole.h5", measure_campaign(device, plan, 1), facts)
+    assert (tmp_path / "whole.h5").read_bytes() == measured.read_bytes()
+
+
+def test_targets_beyond_the_set_are_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("pcmsim.calibration.virtual.campaign.yield_map", None)
+    with pytest.raises(UsageError, match="above g_max"):
+        measure("pcm-gst-90nm", load_plan(None, ("drift.targets=[99.0]",)), tmp_path / "a.h5")
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_a_calibrated_set_stands_beside_the_one_it_kept_entries_from(calibrated, capsys):
+    out, calibration, _ = calibrated
+    assert base_of(calibration.parameter_set) == "pcm-gst-90nm"
+    table = command._beside(calibration.parameter_set, load_parameter_set("pcm-gst-90nm"))
+    assert [column.header for column in table.columns] == [
+        *("entry", "value", "± s.e.", "pcm-gst-90nm", "unit", "source"),
+    ]
+    cells = list(zip(*(column.cells for column in table.columns), strict=True))
+    rows = {row[0]: row[1:] for row in cells}
+    assert set(rows) == set(calibration.parameter_set.entries)
+    stuck = calibration.parameter_set.entries["p_stuck_reset"]
+    assert rows["p_stuck_reset"][:3] == (f"{stuck.value:.4g}", f"{stuck.stderr:.4g}", "0.005")
+    assert rows["onset_s"][1] == ""
+    command.devices(str(out), beside="pcm-joshi2020")
+    assert "pcm-joshi2020" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="--beside compares two sets"):
+        command.devices(beside="pcm-joshi2020")
+
+
+def test_a_published_set_stands_beside_none(capsys):
+    assert base_of(load_parameter_set("pcm-gst-90nm")) is None
+    command.devices("pcm-gst-90nm")
+    assert "± s.e." not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
