@@ -17,6 +17,7 @@ from pcmsim.calibration.pulse_entries import fit_pulses
 from pcmsim.calibration.records import Campaign
 from pcmsim.calibration.reproduction import LevelCheck, check_levels
 from pcmsim.calibration.stuck import fit_stuck_exponent
+from pcmsim.calibration.validation import Validation
 from pcmsim.devices.params import ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, UsageError
 
@@ -52,6 +53,7 @@ class Calibration:
 
     checks          how well the set reproduces mean and spread of every level at every time
     faults          why the set must not be used; empty if it reproduces its own data
+    validation      how well it predicts what the fit did not see, if that was asked for
     """
 
     parameter_set: ParameterSet
@@ -60,6 +62,7 @@ class Calibration:
     exclusions: tuple[Exclusion, ...]
     checks: tuple[LevelCheck, ...]
     faults: tuple[str, ...]
+    validation: Validation | None = None
 
 
 def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
