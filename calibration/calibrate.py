@@ -20,6 +20,7 @@ from pcmsim.calibration.relaxation import RelaxationFit
 from pcmsim.calibration.relaxation_check import RelaxationCheck
 from pcmsim.calibration.reproduction import LevelCheck, check_levels
 from pcmsim.calibration.stuck import fit_stuck_exponent
+from pcmsim.calibration.validation import Validation
 from pcmsim.devices.params import ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, UsageError
 
@@ -57,6 +58,7 @@ class Calibration:
     faults          why the set must not be used; empty if it reproduces its own data
     relaxation, relaxation_check, placement
                     of devices that relax instead of drifting, whose `fits` are None
+    validation      how well it predicts what the fit did not see, if that was asked for
     """
 
     parameter_set: ParameterSet
@@ -68,6 +70,7 @@ class Calibration:
     relaxation: RelaxationFit | None = None
     relaxation_check: RelaxationCheck | None = None
     placement: Placement | None = None
+    validation: Validation | None = None
 
 
 def calibrate(campaign: Campaign, choices: Choices) -> Calibration:

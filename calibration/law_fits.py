@@ -84,10 +84,13 @@ def fit_polynomial(table: LevelTable, g_max: float, degree: int) -> LawFit:
     return LawFit("programming_std", fitted, value, f"degree {degree}", found, g, std, errors)
 
 
-def fit_clipped_log(table: LevelTable, g_max: float, entry: str) -> LawFit:
+def fit_clipped_log(
+    table: LevelTable, g_max: float, entry: str, start: FloatArray | None = None
+) -> LawFit:
     """clip(slope ln g + intercept, low, high) for `nu_mean` or `nu_std`.
 
-    The spread is fitted as a variance, which is unbiased where a root would not be.
+    The spread is fitted as a variance, which is unbiased where a root would not be. From `start`,
+    or from every choice of the levels that lie on the flat ends, of which the best is kept.
     """
     at = np.arange(table.g_target.size)
     g = table.g_target / g_max
@@ -107,7 +110,7 @@ def fit_clipped_log(table: LevelTable, g_max: float, entry: str) -> LawFit:
     best = min(
         (
             regress(law, found, covariance, start, names, table.n, weights)
-            for start in _hinges(g, seen, errors)
+            for start in (_hinges(g, seen, errors) if start is None else [start])
         ),
         key=lambda regression: regression.chi_square,
     )
@@ -172,6 +175,18 @@ def fit_constant(table: LevelTable, g_max: float, entry: str) -> LawFit:
     errors = stderr if power == 1 else stderr / (2.0 * seen)
     law = Constant(value["constant"])
     return LawFit(entry, law, value, "constant", regression, table.g_target / g_max, seen, errors)
+
+
+def refit(law: LawFit, table: LevelTable, g_max: float) -> LawFit:
+    """The same form through other estimates of the levels, close to those it was fitted to."""
+    values = law.regression.estimate.values
+    if law.form == "clipped logarithm":
+        return fit_clipped_log(table, g_max, law.entry, start=values)
+    if law.form == "constant":
+        return fit_constant(table, g_max, law.entry)
+    if law.form == "table":
+        return fit_table(table, g_max, law.entry)
+    return fit_polynomial(table, g_max, degree=values.size - 1)
 
 
 LawFitter = Callable[[LevelTable, float], LawFit]

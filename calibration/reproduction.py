@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pcmsim.calibration.drift import DriftFit, LevelFit
-from pcmsim.calibration.drift_low import CutNoise, LowLevelModel
+from pcmsim.calibration.drift_low import CutNoise
 from pcmsim.calibration.drift_model import LevelModel
+from pcmsim.calibration.set_moments import SetMoments
 from pcmsim.devices.laws import FloatArray
-from pcmsim.devices.noise import noise_amplitude
 from pcmsim.devices.params import Values
-from pcmsim.devices.programming import placement_std
 
 # What a set may be off by, beyond five standard errors of the data: a share of the mean, of the
 # spread, or of g_max.
@@ -57,30 +56,15 @@ def check_levels(fit: DriftFit, values: Values) -> tuple[LevelCheck, ...]:
 
     The prediction follows from the laws of the set alone and is exact, not simulated.
     """
-    cut: CutNoise | None = None
+    moments: SetMoments | None = None
     checks = []
     for level in fit.levels:
-        plain = level.model if isinstance(level.model, LevelModel) else level.model.plain
-        if cut is None:
-            cut = CutNoise(plain.noise)
-        mean, covariance = predicted(level, plain, cut, values)
+        if moments is None:
+            plain = level.model if isinstance(level.model, LevelModel) else level.model.plain
+            moments = SetMoments(values, plain, CutNoise(plain.noise))
+        mean, covariance = moments(level.g_target)
         checks.append(_check(level, fit.t_s, values.g_max, mean, np.sqrt(np.diag(covariance))))
     return tuple(checks)
-
-
-def predicted(
-    level: LevelFit, plain: LevelModel, cut: CutNoise, values: Values
-) -> tuple[FloatArray, FloatArray]:
-    """Mean (k,) and covariance (k, k) of the reads [µS, µS²] of devices of the set."""
-    g_target = np.array(level.g_target)
-    reset = level.g_target == 0.0
-    location = values.reset_median if reset else level.g_target
-    spread = values.reset_log_std**2 if reset else float(placement_std(values, g_target)) ** 2
-    nu_mean = float(values.nu_mean(g_target / values.g_max)) * values.projection
-    nu_std = float(values.nu_std(g_target / values.g_max)) * values.projection
-    model = LowLevelModel(plain, cut, lambda g: noise_amplitude(values, g), reset)
-    power = model.power(location, spread)
-    return model(np.array([location, max(spread, 1e-12), power, nu_mean, nu_std**2]))
 
 
 def _check(
