@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import xlogy
 from scipy.special import ndtr
 
 from pcmsim.calibration.estimate import Estimate, Exclusion
@@ -102,7 +103,7 @@ def _mixture(working: int, level: FloatArray, noise: float) -> tuple[Estimate, F
             return float("inf")
         of_set, between = _densities(high, theta, noise, with_set)
         total = working * np.log1p(-p.sum())
-        total += int(low.sum()) * np.log(p[0] + p[2] * _RESET_TOP)
+        total += float(xlogy(int(low.sum()), p[0] + p[2] * _RESET_TOP))
         return -float(total + np.sum(np.log(p[1] * of_set + p[2] * between + 1e-300)))
 
     options = {"xatol": 1e-7, "fatol": 1e-9, "maxiter": 20_000, "maxfev": 20_000}

@@ -16,6 +16,7 @@ from pcmsim.rng import stream
 _SHARE, _DRAWS, _FEWEST = 0.2, 20_000, 20
 # Targets are the groups where there are few of them; more are joined to this many.
 _GROUPS = 8
+_TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,25 @@ def check_relaxation(fit: RelaxationFit, g_low: float, seed: int = 0) -> Relaxat
     rng = stream(seed, "relaxation check")
     theta, _ = maximise(fit.form, traces.reads(g_low, ~test), fit.g_max, fit.estimate.values)
     law = _law(fit, theta)
-    levels = tuple(_compared(traces, law, _by_target(traces), test, rng))
-    groups = tuple(_compared(traces, law, _by_group(traces), test, rng))
+    levels = tuple(_compared(traces, law, _by_target(traces), test, rng, g_low))
+    groups = tuple(_compared(traces, law, _by_group(traces), test, rng, g_low))
     left_out: list[Distribution] = []
-    for k in range(traces.t_s.size if traces.t_s.size > 1 else 0):
-        reads = traces.reads(g_low)
+    reads = traces.reads(g_low)
+    for k in _turns(traces.t_s.size):
         others = reads.where(reads.t_s != traces.t_s[k])
         theta, _ = maximise(fit.form, others, fit.g_max, fit.estimate.values)
         everyone = np.ones(test.size, dtype=bool)
-        left_out += _compared(traces, _law(fit, theta), _by_group(traces), everyone, rng, (k,))
+        left_out += _compared(
+            traces, _law(fit, theta), _by_group(traces), everyone, rng, g_low, (k,)
+        )
     return RelaxationCheck(levels, groups, tuple(left_out), tuple(_moments(traces, fit.law, rng)))
+
+
+def _turns(times: int) -> list[int]:
+    """Times that are left out in turn: each, or some of many, the ends among them."""
+    if times < 2:
+        return []
+    return sorted({round(k) for k in np.linspace(0, times - 1, min(times, _TURNS))})
 
 
 def _law(fit: RelaxationFit, theta: FloatArray) -> Relaxation:
@@ -86,6 +96,7 @@ def _compared(
     groups: Iterator[tuple[str, np.ndarray]],
     test: np.ndarray,
     rng: np.random.Generator,
+    g_low: float,
     times: tuple[int, ...] | None = None,
 ) -> Iterator[Distribution]:
     for label, members in groups:
@@ -95,7 +106,9 @@ def _compared(
             found = traces.g[members & test, k]
             if np.sum(~np.isnan(found)) >= _FEWEST:
                 t_s = float(traces.t_s[k])
-                yield compare(label, t_s, found, _drawn(law, known, traces.g_max, t_s, rng))
+                drawn = _drawn(law, known, traces.g_max, t_s, rng)
+                # What is cut off in the data, or rounded to zero, is so in the prediction.
+                yield compare(label, t_s, np.maximum(found, g_low), np.maximum(drawn, g_low))
 
 
 def _drawn(

@@ -77,8 +77,9 @@ class Relaxation:
         log_scale, log_tail, skew = self.shape(wide / g_max, np.maximum(t_s, 1e-12))
         change = np.exp(log_scale) * np.sinh((z - skew) * np.exp(-log_tail))
         change = self.cap_us * np.arcsinh(change / self.cap_us)
-        y = floored(wide, self.floor_us) + np.where(np.asarray(t_s) > 0.0, change, 0.0)
-        return np.asarray(lifted(y, self.floor_us), dtype=np.asarray(g).dtype)
+        later = lifted(floored(wide, self.floor_us) + change, self.floor_us)
+        now = np.broadcast_to(np.asarray(t_s) > 0.0, later.shape)
+        return np.asarray(np.where(now, later, wide), dtype=np.asarray(g).dtype)
 
 
 def log_growth(t_s: float | FloatArray, onset_s: float) -> FloatArray:
@@ -91,8 +92,11 @@ def log_growth(t_s: float | FloatArray, onset_s: float) -> FloatArray:
 
 
 def floored(g: FloatArray, floor_us: float) -> FloatArray:
-    """y = f ln(exp(G/f) - 1), which is G far above f and falls without bound towards zero [µS]."""
-    g = np.maximum(g, 1e-12)
+    """y = f ln(exp(G/f) - 1), which is G far above f and falls like a logarithm towards zero [µS].
+
+    Below f/1000 it stays, or a device at zero could never leave it.
+    """
+    g = np.maximum(g, 1e-3 * floor_us)
     return np.asarray(g + floor_us * np.log(-np.expm1(-g / floor_us)))
 
 

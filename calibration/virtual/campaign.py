@@ -42,6 +42,7 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
         staircases=set_staircases(values, pulses, plan.instrument, seed) if pulses else None,
         curve=programming_curve(values, plan.curve, plan.instrument, seed) if plan.curve else None,
         yields=yields,
+        law="drift" if values.relaxation is None else "relaxation",
     )
 
 

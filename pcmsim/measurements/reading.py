@@ -39,6 +39,9 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
         if version != VERSION:
             raise DataError(f"{path} has version {version}; this reads version {VERSION}")
         instrument = _instrument(file, path)
+        law: Any = attribute(file, "law") or "drift"
+        if law not in ("drift", "relaxation"):
+            raise DataError(f"{path} has law = {law!r:.40}; it is drift or relaxation")
         present = groups(file)
         drift: Any = ()
         if "drift" in present:
@@ -57,7 +60,7 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
             for name, field in _SINGLE.items()
             if name in present
         }
-    return Campaign(instrument, drift, reads=reads, **single)
+    return Campaign(instrument, drift, reads=reads, law=law, **single)
 
 
 @dataclass(frozen=True)

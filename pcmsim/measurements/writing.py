@@ -33,7 +33,8 @@ def write_campaign(
     The file is built in memory, compressed. Raises `DataError` if the disk refuses.
     """
     with replacing_hdf5(Path(path)) as file:
-        facts = {"format": FORMAT, "version": VERSION, "written_by": f"pcmsim {__version__}"}
+        facts = {"format": FORMAT, "version": VERSION, "law": campaign.law}
+        facts["written_by"] = f"pcmsim {__version__}"
         _set(file, facts)
         _write_instrument(file, campaign)
         _set(file, attributes or {})
