@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pcmsim.calibration.records import Campaign, DriftTraces, Instrument, RepeatedReads, YieldMap
+from pcmsim.calibration.checks_levels import level_faults
+from pcmsim.calibration.records import (
+    Campaign,
+    DriftTraces,
+    Instrument,
+    ProgrammedLevels,
+    RepeatedReads,
+    YieldMap,
+)
 from pcmsim.devices.laws import FloatArray
 from pcmsim.errors import DataError
 
@@ -32,6 +40,8 @@ def campaign_faults(campaign: Campaign) -> Iterator[str]:
         yield from _reads_faults(reads, name, campaign.instrument)
     if campaign.yields is not None:
         yield from _yield_faults(campaign.yields, campaign.instrument)
+    if campaign.levels is not None:
+        yield from _level_faults(campaign.levels, campaign.instrument)
 
 
 def _instrument_faults(instrument: Instrument) -> Iterator[str]:
@@ -90,7 +100,26 @@ def _yield_faults(yields: YieldMap, instrument: Instrument) -> Iterator[str]:
     yield from unit_faults(yields.g_max, "yields/g_max")
 
 
-def _shape_faults(record: DriftTraces | RepeatedReads, name: str, first: int) -> Iterator[str]:
+def _level_faults(levels: ProgrammedLevels, instrument: Instrument) -> Iterator[str]:
+    misshapen = list(_shape_faults(levels, "levels", 0))
+    if misshapen:
+        yield from misshapen
+        return
+    yield from _row_faults(levels.g_target, "levels", "g_target", 0)
+    yield from _time_faults(levels.read_after_s, "levels")
+    for name, g in (("g", levels.g), ("g_verify", levels.g_verify[:, None])):
+        yield from _conductance_faults(g, f"levels/{name}", instrument, 0, levels.device)
+    keys = np.stack([levels.device, levels.g_target])
+    yield from _duplicates(keys, "levels", ("device", "g_target"))
+    units = list(unit_faults(levels.g, "levels"))
+    yield from units
+    if not units:
+        yield from level_faults(levels, instrument)
+
+
+def _shape_faults(
+    record: DriftTraces | RepeatedReads | ProgrammedLevels, name: str, first: int
+) -> Iterator[str]:
     n = record.g.shape[0]
     if n == 0 or record.g.shape[1] == 0:
         yield f"{name}: there are no reads"
