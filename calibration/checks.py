@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pcmsim.calibration.checks_levels import level_faults
+from pcmsim.calibration.checks_levels import length_faults, level_faults
 from pcmsim.calibration.records import (
     Campaign,
     DriftTraces,
@@ -101,7 +101,7 @@ def _yield_faults(yields: YieldMap, instrument: Instrument) -> Iterator[str]:
 
 
 def _level_faults(levels: ProgrammedLevels, instrument: Instrument) -> Iterator[str]:
-    misshapen = list(_shape_faults(levels, "levels", 0))
+    misshapen = [*_shape_faults(levels, "levels", 0), *length_faults(levels)]
     if misshapen:
         yield from misshapen
         return
@@ -176,7 +176,7 @@ def _duplicates(keys: np.ndarray, name: str, names: Sequence[str]) -> Iterator[s
     same = np.flatnonzero(np.all(keys[:, order[1:]] == keys[:, order[:-1]], axis=0))
     if same.size:
         a, b = sorted((int(order[same[0]]), int(order[same[0] + 1])))
-        what = ", ".join(f"{n} {k}" for n, k in zip(names, keys[:, a], strict=True))
+        what = ", ".join(f"{n} {k:.12g}" for n, k in zip(names, keys[:, a], strict=True))
         yield f"{name}: row {b}: {what} is already in row {a}; every row needs its own"
 
 

@@ -11,6 +11,16 @@ from pcmsim.calibration.records import Instrument, ProgrammedLevels
 _SURE, _ROUNDING = 5.0, 0.05
 
 
+def length_faults(levels: ProgrammedLevels) -> Iterator[str]:
+    """Fields that do not have one entry for each row, or each later read, of `g`."""
+    rows, reads = np.shape(levels.g)
+    for name in ("iterations", "converged", "g_verify"):
+        if len(getattr(levels, name)) != rows:
+            yield f"levels: {len(getattr(levels, name))} {name} but {rows} rows of g"
+    if len(levels.read_after_s) != reads:
+        yield f"levels: {len(levels.read_after_s)} times but {reads} reads in each row of g"
+
+
 def level_faults(levels: ProgrammedLevels, instrument: Instrument) -> Iterator[str]:
     """Faults of numbers that only this record has, each as a line with row, value and way out."""
     yield from _number_faults(levels)

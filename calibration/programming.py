@@ -57,19 +57,20 @@ def fit_programming(
     `t0_s` is the age at which conductances are defined [s], `exponent` the γ of the read noise.
     Noise and drift of a level are fitted from three or more later reads over a decade; from fewer,
     they are taken from `known`. How noise grows with the conductance, which matters within a wide
-    window, comes from the scatter at all targets; one target is taken to have no such growth.
+    window, comes from `known`, else from the scatter at all targets; one target alone is taken to
+    have no such growth.
 
     Left out, and counted: devices that were not accepted (they count among the pulses), accepted
     ones without verify read, targets of fewer than 20 accepted devices, with a window that reaches
     zero, or without reads that tell placement from noise. For pulses that spread widely the spread
     of the true conductance is √(τ²/3 + σ_v²).
     """
-    known = None if _tells_noise(levels) else known
     used, exclusions = _usable(levels, known)
     windows = [window_of(levels, rows, instrument, exponent) for _, rows in used]
-    growth = noise_growth(windows) if known is None else 0.0
+    growth = noise_growth(windows, known)
+    fixed = None if _tells_noise(levels) else known
     placed = [
-        fit_level(levels, at, replace(window, growth=growth), t0_s, known)
+        fit_level(levels, at, replace(window, growth=growth), t0_s, fixed)
         for (at, _), window in zip(used, windows, strict=True)
     ]
     lost = tuple(_untold(level) for level in placed if not level.sees_spread)

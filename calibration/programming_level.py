@@ -135,16 +135,19 @@ def window_of(
     )
 
 
-def noise_growth(windows: Sequence[Window]) -> float:
+def noise_growth(windows: Sequence[Window], known: Known | None = None) -> float:
     """Exponent h of the noise against conductance, std ~ G^h, from 0 to 1.
 
-    Slope through the scatter of the first later read around the verify read, target by target; 0 if
-    the targets span less than a factor of 1.5.
+    Slope through the amplitudes Q G of the law that is known, else through the scatter of the first
+    later read around the verify read, target by target; 0 if the targets span less than a factor of
+    1.5.
     """
     g = np.array([window.g_target for window in windows])
     if g.size < 2 or g.max() < _APART * g.min():
         return 0.0
-    power = [_start(window)[2] for window in windows]
+    power = np.array([_start(window)[2] for window in windows])
+    if known is not None:
+        power = (known.noise.q(g) * g) ** 2
     slope, _ = np.polyfit(np.log(g), np.log(power), 1)
     return float(np.clip(0.5 * slope, 0.0, 1.0))
 

@@ -14,7 +14,8 @@ Q, NU, NU_STD = 0.02, 0.05, 0.01
 def drawn(rng, n, g_target=10.0, tolerance=0.8, middle=10.2, spread=1.0, q=Q):
     """`n` accepted devices and their true conductances at verify [µS].
 
-    Pulses leave N(middle, spread²); the verify read has to lie within the tolerance.
+    Pulses leave N(middle, spread²); the verify read has to lie within the tolerance. The noise is
+    that of the target, whatever the conductance of the device.
     """
     t_s = np.append(VERIFY_AFTER_S, READ_AFTER_S)
     root = np.linalg.cholesky(spectrum_covariance(t_s, 1.0, INSTRUMENT.t_read_s))
@@ -23,7 +24,7 @@ def drawn(rng, n, g_target=10.0, tolerance=0.8, middle=10.2, spread=1.0, q=Q):
         u = rng.normal(middle, spread, 4 * n)
         noise = q * (rng.standard_normal((4 * n, t_s.size)) @ root.T)
         nu = rng.normal(NU, NU_STD, 4 * n)
-        g = u[:, None] * (t_s / t_s[0]) ** -nu[:, None] * (1.0 + noise)
+        g = (u[:, None] + g_target * noise) * (t_s / t_s[0]) ** -nu[:, None]
         g += INSTRUMENT.g_noise_std * rng.standard_normal(g.shape)
         kept = np.abs(g[:, 0] - g_target) <= tolerance
         true.append(u[kept])

@@ -49,7 +49,7 @@ def test_placement_noise_and_drift_are_recovered_from_selected_reads(wide):
     found = [
         (level.placement, "bias", u.mean() - 10.0),
         (level.placement, "std", u.std()),
-        (level.estimate, "noise_power", Q**2 * (0.7**2 + 10.2**2)),
+        (level.estimate, "noise_power", (Q * 10.0) ** 2),
         (level.estimate, "nu_mean", NU),
         (level.estimate, "nu_variance", NU_STD**2),
         (level.estimate, "nu_rise", 0.0),
