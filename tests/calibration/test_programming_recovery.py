@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from campaigns import DEFAULT, NOTHING
+from campaigns import DEFAULT, NOTHING, VALUES
 from programmed import INSTRUMENT, drawn
 
+from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.programming import fit_programming
+from pcmsim.calibration.programming_level import Known
 from pcmsim.calibration.records import ProgrammedLevels
 from pcmsim.calibration.virtual.levels import closed_loop, later_reads
 from pcmsim.calibration.virtual.reading import Reader, instrument_record, values_as_read
@@ -33,7 +35,9 @@ def looped(seed, plan):
         done = found.converged & (found.state.fault == 0)
         state = replace(found.state, programmed_at_s=0.0)
         u, g0 = (conductance(values, state, t)[done] for t in (plan.levels.verify_after_s, 20.0))
-        truths.append([u.mean() - g_target, u.std(), g0.mean(), g0.std()])
+        errors = np.array([u.std(), u.std() / 2**0.5, g0.std(), g0.std() / 2**0.5])
+        moments = [u.mean() - g_target, u.std(), g0.mean(), g0.std()]
+        truths.append([moments, errors / np.sqrt(u.size)])
         parts.append((found, g))
     levels = ProgrammedLevels(
         device=np.arange(n * len(parts)),
@@ -49,11 +53,11 @@ def looped(seed, plan):
     return levels, np.array(truths)
 
 
-def report(name, found, stderr, truth):
-    """Coverage and bias of one quantity; the bias in standard errors of the mean."""
+def report(name, found, stderr, truth, truth_stderr=0.0):
+    """Coverage and bias of one quantity; the bias in standard errors of mean and truth."""
     inside = np.abs(found - truth) < 1.96 * stderr
     off = found - truth
-    bias = off.mean() / (off.std(ddof=1) / np.sqrt(off.size))
+    bias = off.mean() / np.hypot(off.std(ddof=1) / np.sqrt(off.size), truth_stderr)
     print(f"{name:28} coverage {inside.mean():.3f}  bias {bias:+.1f} se, "  # noqa: T201
           f"{off.mean():+.4f} uS  s.e. {stderr.mean():.4f} uS")  # fmt: skip
     return inside, bias
@@ -83,17 +87,20 @@ def test_levels_drawn_from_the_law_are_recovered():
 def test_levels_that_the_loop_of_the_simulator_wrote_are_recovered():
     """40 campaigns of four levels of 500 devices, against the true conductances of a large one.
 
+    The law of the read noise is given, as in a calibration; each level fits its own noise power.
     Coverage of each quantity over all levels 90 to 99 %. Bias of each below 3 standard errors of
     the mean at the levels whose window is narrow, +-13 % and less; below one standard error of a
     single level at 3 uS, where the window is +-27 %.
     """
-    sections = {"targets": TARGETS, "devices_per_level": 40_000}
+    sections = {"targets": TARGETS, "devices_per_level": 100_000}
     large = looped(99, build_plan(NOTHING | {"levels": sections}))[1]
     plan = build_plan(NOTHING | {"levels": sections | {"devices_per_level": 500}})
+    noise = NoiseModel(VALUES.read_noise, VALUES.g_max, 1.0, plan.instrument.t_read_s)
+    known = Known(noise, VALUES.nu_mean, VALUES.nu_std)
     found, stderr = [], []
     for seed in range(40):
         levels, _ = looped(seed, plan)
-        fit = fit_programming(levels, instrument_record(plan.instrument, ""), 20.0)
+        fit = fit_programming(levels, instrument_record(plan.instrument, ""), 20.0, known=known)
         assert all(level.estimate.converged for level in fit.levels)
         both = [(level.placement, level.reference) for level in fit.levels]
         found.append([np.append(a.values, b.values) for a, b in both])
@@ -103,10 +110,11 @@ def test_levels_that_the_loop_of_the_simulator_wrote_are_recovered():
         for k, g_target in enumerate(TARGETS):
             pair = (np.array(x)[:, k, q] for x in (found, stderr))
             estimate, error = pair
-            inside, bias = report(f"{name} at {g_target:g} uS", estimate, error, large[k, q])
+            where, truth = f"{name} at {g_target:g} uS", large[k, :, q]
+            inside, bias = report(where, estimate, error, *truth)
             covered.append(inside)
             biases.append(abs(bias))
-            offs.append(abs(estimate.mean() - large[k, q]) / error.mean())
+            offs.append(abs(estimate.mean() - truth[0]) / error.mean())
     by_quantity = np.mean(covered, axis=1).reshape(4, len(TARGETS))
     assert by_quantity.mean(axis=1).min() >= 0.90
     assert by_quantity.mean(axis=1).max() <= 0.99
