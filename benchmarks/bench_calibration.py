@@ -19,7 +19,7 @@ from pcmsim.measurements import read_campaign, write_campaign
 
 PLAN = {
     "drift": {"devices_per_level": 4800, "programmings": 1},
-    **dict.fromkeys(("staircase", "set_drift", "curve", "yields")),
+    **dict.fromkeys(("staircase", "set_drift", "curve", "yields", "levels")),
 }
 
 

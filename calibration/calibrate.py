@@ -14,6 +14,8 @@ from pcmsim.calibration.noise import NoiseFit, fit_noise
 from pcmsim.calibration.noise_law import BurstPower, fit_noise_law
 from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.placement import Placement
+from pcmsim.calibration.programming import fit_programming
+from pcmsim.calibration.programming_level import Known
 from pcmsim.calibration.pulse_entries import fit_pulses
 from pcmsim.calibration.records import Campaign
 from pcmsim.calibration.relaxation import RelaxationFit
@@ -96,13 +98,15 @@ def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
     title = choices.title or f"Calibrated from {fits.drift.table().n:,} devices"
     candidate = ParameterSet(choices.name, title, choices.source, ordered).checked()
     checks = check_levels(fits.drift, candidate.values)
-    noise, faults = fits.noise, fits.faults
+    noise, faults, loop = fits.noise, fits.faults, fits.programming
     exclusions = fits.drift.exclusions
     exclusions += noise.exclusions if noise is not None else ()
     exclusions += faults.exclusions if faults is not None else ()
     exclusions += fits.pulses.exclusions
+    exclusions += loop.exclusions if loop is not None else ()
     reasons = tuple(reason for check in checks for reason in check.faults())
     missing = tuple(unidentified(fits, base, entries))
+    missing += loop.unidentified if loop is not None else ()
     return Calibration(candidate, fits, missing, exclusions, checks, reasons)
 
 
@@ -139,7 +143,13 @@ def fit_campaign(campaign: Campaign, choices: Choices) -> Fits:
         relative = float(model.q(np.array(g_max)) * np.sqrt(model.variance(np.array([t0_s]))[0]))
         faults = fit_faults(campaign.yields, g_max, relative)
     stuck = fit_stuck_exponent(campaign.drift, campaign.instrument, g_max, t0_s, gamma)
-    return Fits(campaign.instrument, g_max, drift, laws, noise_law, noise, faults, stuck, pulses)
+    loop = None
+    if campaign.levels is not None:
+        known = Known(model, *nu_laws)
+        loop = fit_programming(campaign.levels, campaign.instrument, t0_s, gamma, known)
+    return Fits(
+        campaign.instrument, g_max, drift, laws, noise_law, noise, faults, stuck, pulses, loop
+    )
 
 
 def burst_powers(noise: NoiseFit, drift: DriftFit) -> list[BurstPower]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcmsim.calibration.checks_drift import drift_findings
+from pcmsim.calibration.checks_levels import programmed_findings
 from pcmsim.calibration.checks_records import (
     curve_findings,
     reads_findings,
@@ -61,6 +62,8 @@ def campaign_findings(campaign: Campaign) -> Iterator[Finding]:
         yield from curve_findings(campaign.curve, instrument)
     if campaign.yields is not None:
         yield from yield_findings(campaign.yields, instrument)
+    if campaign.levels is not None:
+        yield from programmed_findings(campaign.levels, instrument)
 
 
 def instrument_findings(instrument: Instrument) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pcmsim.calibration.faults import FaultFit
 from pcmsim.calibration.law_fits import LawFit
 from pcmsim.calibration.noise import NoiseFit
 from pcmsim.calibration.noise_model import RATE_MIN, rate_split
+from pcmsim.calibration.programming import ProgrammingFit
 from pcmsim.calibration.pulse_entries import PulseFits, pulse_entries
 from pcmsim.calibration.records import Instrument
 from pcmsim.devices.params import Entry, ParameterSet
@@ -47,6 +48,7 @@ class Fits:
 
     laws            choices for `programming_std`, `nu_mean`, `nu_std`
     noise_law       amplitude of the read noise
+    programming     closed-loop programming, for comparison with what the drift traces say
     """
 
     instrument: Instrument
@@ -58,6 +60,7 @@ class Fits:
     faults: FaultFit | None = None
     stuck: Estimate | None = None
     pulses: PulseFits = field(default_factory=PulseFits)
+    programming: ProgrammingFit | None = None
 
 
 def fitted_entries(fits: Fits, source: str) -> dict[str, Entry]:

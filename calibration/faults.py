@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import xlogy
-from scipy.special import ndtr
+from scipy.special import ndtr, xlogy
 
 from pcmsim.calibration.estimate import Estimate, Exclusion
 from pcmsim.calibration.records import (

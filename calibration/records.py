@@ -119,6 +119,32 @@ class ProgrammingCurve:
 
 
 @dataclass(frozen=True)
+class ProgrammedLevels:
+    """What closed-loop programming reached; one row for each device and target.
+
+    device          number of the device (n,)
+    g_target        conductance it was programmed to [µS] (n,)
+    iterations      pulses it was given, each followed by a verify read (n,)
+    converged       whether the last verify read was accepted (n,)
+    tolerance       largest error of an accepted verify read [µS]
+    verify_after_s  time from a pulse to its verify read [s]
+    g_verify        last verify read, the accepted one if the device converged [µS] (n,)
+    read_after_s    time from the last pulse to later reads [s], increasing (r,)
+    g               those reads [µS] (n, r)
+    """
+
+    device: IntArray
+    g_target: FloatArray
+    iterations: IntArray
+    converged: IntArray
+    tolerance: float
+    verify_after_s: float
+    g_verify: FloatArray
+    read_after_s: FloatArray
+    g: FloatArray
+
+
+@dataclass(frozen=True)
 class YieldMap:
     """The lowest and highest conductance each device of an array could be brought to.
 
@@ -153,3 +179,4 @@ class Campaign:
     curve: ProgrammingCurve | None = None
     yields: YieldMap | None = None
     law: Literal["drift", "relaxation"] = "drift"
+    levels: ProgrammedLevels | None = None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pcmsim.calibration.records import Campaign, DriftTraces
 from pcmsim.calibration.virtual.curves import programming_curve
 from pcmsim.calibration.virtual.drift import drift_parts
+from pcmsim.calibration.virtual.levels import programmed_levels
 from pcmsim.calibration.virtual.reading import instrument_record, values_as_read
 from pcmsim.calibration.virtual.reads import repeated_reads
 from pcmsim.calibration.virtual.staircases import set_drift, set_staircases
@@ -24,7 +25,8 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
     >>> from pcmsim.config import build_plan
     >>> from pcmsim.devices import load_parameter_set
     >>> plan = build_plan({"drift": {"targets": [5.0], "devices_per_level": 3}, "reads": None,
-    ...                    "staircase": None, "set_drift": None, "curve": None, "yields": None})
+    ...                    "staircase": None, "set_drift": None, "curve": None, "yields": None,
+    ...                    "levels": None})
     >>> campaign = measure_campaign(load_parameter_set("pcm-gst-90nm"), plan, seed=1)
     >>> campaign.drift[0].g.shape  # three devices, programmed twice, read 25 times
     (6, 25)
@@ -32,7 +34,7 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
     values = _checked(parameter_set, plan)
     reads = plan.reads
     bursts = (repeated_reads(values, reads, plan.instrument, seed),) if reads else ()
-    pulses, after = plan.staircase, plan.set_drift
+    pulses, after, loop = plan.staircase, plan.set_drift, plan.levels
     yields = yield_map(values, plan.yields, plan.instrument, seed) if plan.yields else None
     return Campaign(
         instrument_record(plan.instrument, f"virtual {parameter_set.name}, seed {seed}"),
@@ -43,6 +45,7 @@ def measure_campaign(parameter_set: ParameterSet, plan: CampaignPlan, seed: int)
         curve=programming_curve(values, plan.curve, plan.instrument, seed) if plan.curve else None,
         yields=yields,
         law="drift" if values.relaxation is None else "relaxation",
+        levels=programmed_levels(values, loop, plan.instrument, seed) if loop else None,
     )
 
 
@@ -68,7 +71,7 @@ def _checked(parameter_set: ParameterSet, plan: CampaignPlan) -> Values:
 
 def _beyond_g_max(plan: CampaignPlan, values: Values) -> Iterator[str]:
     """Conductances of the plan that the chip does not have, or the instrument cannot read."""
-    for name in ("drift", "reads"):
+    for name in ("drift", "reads", "levels"):
         section = getattr(plan, name)
         highest = max(section.targets) if section else 0.0
         if highest > values.g_max:
@@ -83,7 +86,7 @@ def _beyond_g_max(plan: CampaignPlan, values: Values) -> Iterator[str]:
 
 def _beyond_pulses(plan: CampaignPlan, values: Values) -> Iterator[str]:
     """Currents of the plan outside the melting branch; raises `UsageError` without pulse model."""
-    if not (plan.staircase or plan.set_drift or plan.curve):
+    if not (plan.staircase or plan.set_drift or plan.curve or plan.levels):
         return
     melt = pulse_model(values).melt_curve
     curve, low, high = plan.curve, melt.min_current_ua, melt.max_current_ua

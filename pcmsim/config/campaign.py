@@ -115,6 +115,36 @@ class CurvePlan(Section):
         return self
 
 
+class LevelsPlan(Section):
+    """Closed-loop programming: melting pulses, each verified, until a read is near enough.
+
+    A verify read `verify_after_s` after its pulse is accepted within `tolerance_us` of the target;
+    otherwise the current is corrected by the share `gain` of the error, `max_iterations` times at
+    most. Later reads are taken `read_after_s` after the last pulse.
+    """
+
+    targets: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=256, strict=False)] = (
+        2.2,
+        6.0,
+        10.0,
+        15.0,
+        20.0,
+    )
+    devices_per_level: Devices = 1000
+    tolerance_us: Positive = 0.8
+    max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 30
+    gain: Positive = 0.35
+    verify_after_s: Duration = 0.001
+    read_after_s: ReadTimes = (0.01, 0.1, 1.0, 20.0)
+
+    @model_validator(mode="after")
+    def _in_time(self) -> "LevelsPlan":
+        times = [self.verify_after_s, *self.read_after_s]
+        if times != sorted(set(times)):
+            raise ValueError("read_after_s must increase and begin after verify_after_s")
+        return self
+
+
 class YieldPlan(Section):
     """Every device of an array, read `after_s` after RESET and after programming to g_max."""
 
@@ -133,6 +163,7 @@ class CampaignPlan(Section):
     set_drift: SetDriftPlan | None = SetDriftPlan()
     curve: CurvePlan | None = CurvePlan()
     yields: YieldPlan | None = YieldPlan()
+    levels: LevelsPlan | None = LevelsPlan()
 
     @model_validator(mode="after")
     def _one_after_another(self) -> "CampaignPlan":
@@ -140,6 +171,12 @@ class CampaignPlan(Section):
         if self.reads is not None and not t_read_s <= self.reads.interval_s:
             raise ValueError(
                 f"reads.interval_s = {self.reads.interval_s:g} s is shorter than one read, "
+                f"instrument.t_read_s = {t_read_s:g} s"
+            )
+        levels = self.levels
+        if levels is not None and not t_read_s <= levels.verify_after_s:
+            raise ValueError(
+                f"levels.verify_after_s = {levels.verify_after_s:g} s is shorter than one read, "
                 f"instrument.t_read_s = {t_read_s:g} s"
             )
         return self

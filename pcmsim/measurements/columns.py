@@ -18,8 +18,9 @@ COUNTS = "counts"
 # What each quantity may be given in; the rest are plain numbers.
 _CONDUCTANCE = (*CONDUCTANCES, *RESISTANCES, *CURRENTS, COUNTS)
 UNITS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("t_s", "read_after_s", "interval_s"), tuple(TIMES)),
-    **dict.fromkeys(("g", "g_min", "g_max", "g_target"), _CONDUCTANCE),
+    **dict.fromkeys(("t_s", "read_after_s", "interval_s", "verify_after_s"), tuple(TIMES)),
+    **dict.fromkeys(("g", "g_min", "g_max", "g_target", "g_verify"), _CONDUCTANCE),
+    "tolerance": tuple(CONDUCTANCES),
     "amplitude": (*CURRENTS, *VOLTAGES),
 }
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -81,6 +82,10 @@ class Columns(Section):
     g: Column | None = None
     g_min: Column | None = None
     g_max: Column | None = None
+    iterations: Column | None = None
+    tolerance: Column | None = None
+    verify_after_s: Column | None = None
+    g_verify: Column | None = None
 
 
 class Traces(Section):
@@ -109,7 +114,9 @@ class InstrumentMap(Section):
 class ColumnMap(Section):
     """How to read one kind of table."""
 
-    kind: Literal["drift", "relaxation", "set_drift", "reads", "staircase", "curve", "yields"]
+    kind: Literal[
+        "drift", "relaxation", "set_drift", "reads", "staircase", "curve", "yields", "levels"
+    ]
     layout: Literal["long", "wide"] = "long"
     separator: Literal["comma", "semicolon", "tab", "space", "pipe"] | None = None
     decimal: Literal["point", "comma"] = "point"

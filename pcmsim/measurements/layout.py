@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from pcmsim.calibration.records import (
     DriftTraces,
+    ProgrammedLevels,
     ProgrammingCurve,
     RepeatedReads,
     SetStaircases,
@@ -82,6 +83,23 @@ KINDS = {
             "g": Variable(("row", "amplitude"), "uS", "conductance after the pulse"),
         },
         {"t_s": "s"},
+    ),
+    "levels": Kind(
+        ProgrammedLevels,
+        {
+            "device": _DEVICE,
+            "g_target": _TARGET,
+            "iterations": Variable(("row",), "1", "pulses, each with a verify read", whole=True),
+            "converged": Variable(
+                ("row",), "1", "whether the last verify read was accepted, 0 or 1", whole=True
+            ),
+            "g_verify": Variable(("row",), "uS", "last verify read"),
+            "read_after_s": Variable(("read_after_s",), "s", "time since the last pulse"),
+            "g": Variable(
+                ("row", "read_after_s"), "uS", "conductance, NaN where the sample is missing"
+            ),
+        },
+        {"tolerance": "uS", "verify_after_s": "s"},
     ),
     "yields": Kind(
         YieldMap,

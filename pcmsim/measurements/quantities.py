@@ -22,7 +22,17 @@ from pcmsim.measurements.columns import (
 
 # Units in headings: G [uS], R (ohm), R_ohm.
 _HEADING = re.compile(r"[\[(]\s*([^\[\]()]+?)\s*[\])]\s*$|_([A-Za-zµμΩ]+)$")
-_WHOLE = ("programming", "cycle", "sweep", "pulse", "row", "column", "converged", "state")
+_WHOLE = (
+    "programming",
+    "cycle",
+    "sweep",
+    "pulse",
+    "row",
+    "column",
+    "converged",
+    "state",
+    "iterations",
+)
 
 
 def unit_of(quantity: str, column: Column, heading: str, where: str) -> str:
@@ -74,7 +84,7 @@ def check_quantity(values: pd.Series, quantity: str, where: str) -> None:
     if bad.size:
         at = row(values, int(bad[0]))
         raise DataError(f"{where}: {at}: {quantity} would be infinite; check value and unit")
-    if quantity in ("g", "g_min", "g_max"):
+    if quantity in ("g", "g_min", "g_max", "g_verify"):
         return
     bad = np.flatnonzero(np.isnan(x))
     if bad.size:

@@ -22,6 +22,7 @@ _SINGLE = {
     "staircase": "staircases",
     "curve": "curve",
     "yields": "yields",
+    "levels": "levels",
 }
 
 

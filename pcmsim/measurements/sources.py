@@ -111,7 +111,7 @@ def _merged(campaigns: Sequence[Campaign], sources: Sequence[Source]) -> Campaig
     if len(laws) > 1:
         raise DataError("some files hold drift, others relaxation; calibrate them one by one")
     single: dict[str, Any] = {}
-    for name in ("set_drift", "staircases", "curve", "yields"):
+    for name in ("set_drift", "staircases", "curve", "yields", "levels"):
         found = [getattr(c, name) for c in campaigns if getattr(c, name) is not None]
         if len(found) > 1:
             raise DataError(f"several files hold {name}; give one, or calibrate them one by one")
@@ -164,10 +164,13 @@ def campaign_counts(campaign: Campaign) -> dict[str, int]:
         ("staircases", campaign.staircases),
         ("traces after SET", campaign.set_drift),
         ("programming curves", campaign.curve),
+        ("devices programmed in a loop", campaign.levels),
     ):
         if record is not None:
             counts[what] = counts.get(what, 0) + record.g.shape[0]
             missing += int(np.isnan(record.g).sum())
+    if campaign.levels is not None:
+        missing += int(np.isnan(campaign.levels.g_verify).sum())
     if campaign.yields is not None:
         counts["devices in a yield map"] = campaign.yields.device.size
         missing += int(np.isnan([campaign.yields.g_min, campaign.yields.g_max]).sum())

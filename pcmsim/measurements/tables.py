@@ -11,6 +11,7 @@ from pcmsim.calibration.records import (
     Campaign,
     DriftTraces,
     Instrument,
+    ProgrammedLevels,
     ProgrammingCurve,
     RepeatedReads,
     SetStaircases,
@@ -23,6 +24,10 @@ from pcmsim.measurements.table import Table, load_table
 
 # What each kind needs, and what it may have.
 _DRIFT = (("device", "g_target", "t_s", "g"), ("programming", "converged"))
+_LOOP = (
+    *("device", "g_target", "iterations", "tolerance", "verify_after_s", "g_verify"),
+    *("read_after_s", "g"),
+)
 COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "drift": _DRIFT,
     "relaxation": _DRIFT,
@@ -31,6 +36,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "staircase": (("device", "read_after_s", "interval_s", "g"), ("cycle", "pulse")),
     "curve": (("device", "amplitude", "t_s", "g"), ("sweep",)),
     "yields": (("device", "g_min", "g_max"), ("row", "column", "state")),
+    "levels": (_LOOP, ("converged",)),
 }
 _AXES = {"programming": "t_s", "cycle": "pulse", "sweep": "amplitude"}
 
@@ -57,8 +63,8 @@ def _check_map(columns: ColumnMap) -> None:
     wide = columns.layout == "wide"
     if wide and columns.traces.each in columns.given():
         raise UsageError(f"column map: traces are each a {columns.traces.each}; leave it out below")
-    if wide and columns.kind == "yields":
-        raise UsageError("column map: a yield map has one row for each device; layout: long")
+    if wide and columns.kind in ("yields", "levels"):
+        raise UsageError(f"column map: {columns.kind} need numbers of each device; layout: long")
     given = {*columns.given(), *((columns.traces.each,) if wide else ())}
     for quantity in needed:
         if quantity not in given:
@@ -93,7 +99,9 @@ def _per_row(table: Table, keys: Keys, name: str, absent: float) -> np.ndarray:
         return np.full(keys.n, absent)
     values = table.given[name]
     found = values[keys.first]
-    bad = np.flatnonzero(values != found[keys.row])
+    # A read that is missing in all rows of a trace does not contradict itself.
+    same = (values == found[keys.row]) | (np.isnan(values) & np.isnan(found[keys.row]))
+    bad = np.flatnonzero(~same)
     if bad.size:
         first = keys.first[keys.row[bad[0]]]
         raise DataError(
@@ -181,6 +189,22 @@ def _curve(table: Table) -> tuple[str, Any]:
     )
 
 
+def _levels(table: Table) -> tuple[str, Any]:
+    keys = _rows(table, "device", "g_target")
+    after, place = places(table.given["read_after_s"], keys, "read_after_s", table.where)
+    return "levels", ProgrammedLevels(
+        device=_whole(table, keys, "device"),
+        g_target=_per_row(table, keys, "g_target", 0.0),
+        iterations=_whole(table, keys, "iterations"),
+        converged=_whole(table, keys, "converged", 1),
+        tolerance=_one(table, "tolerance"),
+        verify_after_s=_one(table, "verify_after_s"),
+        g_verify=_per_row(table, keys, "g_verify", np.nan),
+        read_after_s=after,
+        g=filled(table.given["g"], keys, place, after.size, table.where),
+    )
+
+
 def _yields(table: Table) -> tuple[str, Any]:
     given, n = table.given, table.given["device"].size
     fields: dict[str, np.ndarray] = {"state": np.full(n, UNKNOWN)}
@@ -202,4 +226,5 @@ _RECORDS: dict[str, Callable[[Table], tuple[str, Any]]] = {
     "staircase": _staircases,
     "curve": _curve,
     "yields": _yields,
+    "levels": _levels,
 }

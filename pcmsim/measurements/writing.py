@@ -53,6 +53,7 @@ def write_campaign(
             "staircase": campaign.staircases,
             "curve": campaign.curve,
             "yields": campaign.yields,
+            "levels": campaign.levels,
         }
         for name, record in others.items():
             if record is not None:

@@ -6,7 +6,7 @@ from pcmsim.calibration.virtual import measure_campaign
 from pcmsim.config import build_plan
 from pcmsim.devices import load_parameter_set
 
-NOTHING = dict.fromkeys(("drift", "reads", "staircase", "set_drift", "curve", "yields"))
+NOTHING = dict.fromkeys(("drift", "reads", "staircase", "set_drift", "curve", "yields", "levels"))
 DEFAULT = load_parameter_set("pcm-gst-90nm")
 VALUES = DEFAULT.values
 

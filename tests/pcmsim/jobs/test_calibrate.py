@@ -21,6 +21,7 @@ SMALL = (
     "set_drift=null",
     "curve.devices=200",
     "yields.rows=128",
+    "levels.devices_per_level=200",
 )
 
 
