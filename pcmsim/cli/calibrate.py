@@ -35,6 +35,9 @@ def calibrate(
     exponent: Annotated[
         float | None, typer.Option(help="Exponent of the noise; found by repeated reads.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page about all fits, also of a refused set.")
+    ] = None,
 ) -> None:
     """Fit a parameter set to measurements, with standard errors, and check it against them."""
     order = jobs.Order(
@@ -48,8 +51,10 @@ def calibrate(
         t_read_s=read_time,
         exponent=exponent,
     )
-    calibration, _ = jobs.calibrate_files(order, out)
+    calibration, _ = jobs.calibrate_files(order, out, report)
     _show(calibration, base)
+    if report is not None:
+        console.out.print(f"\n{report / 'report.html'}: every fit with its data")
     console.out.print(f"\n{out}: use it with --device {out}")
 
 

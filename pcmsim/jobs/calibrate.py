@@ -6,9 +6,10 @@ from pathlib import Path
 
 from pcmsim.calibration.calibrate import Calibration, Choices, calibrate, refuse
 from pcmsim.calibration.checks import check_campaign
-from pcmsim.devices import parameter_set_names, parameter_set_text
+from pcmsim.devices import load_parameter_set, parameter_set_names, parameter_set_text
 from pcmsim.errors import UsageError
 from pcmsim.files import replace
+from pcmsim.jobs.calibration_report import check_report_folder, write_calibration_report
 from pcmsim.measurements import Source, read_measurements
 
 
@@ -33,13 +34,21 @@ class Order:
     exponent: float | None = None
 
 
-def calibrate_files(order: Order, out: Path) -> tuple[Calibration, list[Source]]:
-    """Fit the files and write the set to `out`.
+def calibrate_files(
+    order: Order, out: Path, report: Path | None = None
+) -> tuple[Calibration, list[Source]]:
+    """Fit the files, write a page about it into the folder `report`, and the set to `out`.
 
     Raises `UsageError` or `DataError` before any fit for arguments or files that cannot be used,
-    and `DataError` after it, without writing, if the set does not reproduce its own data.
+    and `DataError` after it, without writing the set, if it does not reproduce its own data; the
+    page is there then, too.
     """
+    if report is not None:
+        check_report_folder(report)
     calibration, sources = fit_files(order, out)
+    if report is not None:
+        base = load_parameter_set(order.base)
+        write_calibration_report(calibration, sources, base, order.date, report)
     refuse(calibration)
     replace(Path(out), parameter_set_text(calibration.parameter_set).encode())
     return calibration, sources
