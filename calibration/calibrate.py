@@ -17,7 +17,7 @@ from pcmsim.calibration.placement import Placement
 from pcmsim.calibration.programming import fit_programming
 from pcmsim.calibration.programming_level import Known
 from pcmsim.calibration.pulse_entries import fit_pulses
-from pcmsim.calibration.records import Campaign
+from pcmsim.calibration.records import Campaign, Instrument
 from pcmsim.calibration.relaxation import RelaxationFit
 from pcmsim.calibration.relaxation_check import RelaxationCheck
 from pcmsim.calibration.reproduction import LevelCheck, check_levels
@@ -63,6 +63,7 @@ class Calibration:
     validation      how well it predicts what the fit did not see, if that was asked for
     """
 
+    instrument: Instrument
     parameter_set: ParameterSet
     fits: Fits | None
     unidentified: tuple[Unidentified, ...]
@@ -107,7 +108,7 @@ def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
     reasons = tuple(reason for check in checks for reason in check.faults())
     missing = tuple(unidentified(fits, base, entries))
     missing += loop.unidentified if loop is not None else ()
-    return Calibration(candidate, fits, missing, exclusions, checks, reasons)
+    return Calibration(campaign.instrument, candidate, fits, missing, exclusions, checks, reasons)
 
 
 def refuse(calibration: Calibration) -> None:

@@ -9,7 +9,7 @@ from pcmsim.calibration.drift import DriftFit
 from pcmsim.calibration.estimate import Estimate, Exclusion
 from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.records import Campaign
-from pcmsim.calibration.set_drift import fit_set_exponent
+from pcmsim.calibration.set_drift import SetDriftFit, fit_set_drift
 from pcmsim.calibration.staircase import KnownDevices, StaircaseFit, fit_staircase
 from pcmsim.devices.laws import Law
 from pcmsim.devices.params import Entry, Values
@@ -24,6 +24,7 @@ class PulseFits:
     exponent: Estimate | None = None
     staircase: StaircaseFit | None = None
     curve: CurveFit | None = None
+    set_drift: SetDriftFit | None = None
 
     @property
     def exclusions(self) -> tuple[Exclusion, ...]:
@@ -40,11 +41,12 @@ def fit_pulses(
     base: Values,
 ) -> PulseFits:
     """Fit what was measured of pulses; what staircases need beyond it is that of `base`."""
-    exponent, staircase, curve = None, None, None
+    exponent, staircase, curve, set_drift = None, None, None, None
     if campaign.set_drift is not None:
-        exponent = fit_set_exponent(
+        set_drift = fit_set_drift(
             campaign.set_drift, campaign.instrument, drift.t0_s, drift.exponent
         )
+        exponent = set_drift.estimate
     if campaign.staircases is not None:
         known = _known(drift, noise, exponent, base)
         staircase = fit_staircase(campaign.staircases, campaign.instrument, known)
@@ -52,7 +54,7 @@ def fit_pulses(
         curve = fit_curve(
             campaign.curve, campaign.instrument, noise, nu_laws, noise.g_max, drift.t0_s
         )
-    return PulseFits(exponent, staircase, curve)
+    return PulseFits(exponent, staircase, curve, set_drift)
 
 
 def pulse_entries(

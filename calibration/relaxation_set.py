@@ -45,6 +45,7 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
     ordered = {name: together.pop(name) for name in base.entries if name in together} | together
     candidate = ParameterSet(choices.name, title, choices.source, ordered).checked()
     return Calibration(
+        campaign.instrument,
         candidate,
         None,
         (*fit.unidentified, *missing),

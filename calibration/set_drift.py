@@ -1,19 +1,42 @@
 """Drift exponent of what SET pulses built up."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pcmsim.calibration.drift_model import LevelModel
 from pcmsim.calibration.estimate import Estimate
 from pcmsim.calibration.noise_model import spectrum_covariance
 from pcmsim.calibration.records import DriftTraces, Instrument
-from pcmsim.calibration.structure import fit_structure
+from pcmsim.calibration.structure import StructureFit, fit_structure
 from pcmsim.calibration.tally import FEWEST
+from pcmsim.devices.laws import FloatArray
 from pcmsim.errors import DataError
+
+
+@dataclass(frozen=True)
+class SetDriftFit:
+    """Drift after SET pulses: times of the reads [s], and moments of data and model."""
+
+    t_s: FloatArray
+    structure: StructureFit
+
+    @property
+    def estimate(self) -> Estimate:
+        """Mean and variance of the exponent."""
+        return self.structure.estimate.only(("set_nu_mean", "set_nu_variance"))
 
 
 def fit_set_exponent(
     traces: DriftTraces, instrument: Instrument, t0_s: float, gamma: float
 ) -> Estimate:
+    """Mean and variance of the drift exponent after SET pulses; see `fit_set_drift`."""
+    return fit_set_drift(traces, instrument, t0_s, gamma).estimate
+
+
+def fit_set_drift(
+    traces: DriftTraces, instrument: Instrument, t0_s: float, gamma: float
+) -> SetDriftFit:
     """Mean and variance of the drift exponent after SET pulses from RESET.
 
     The exponent of such devices does not depend on their conductance, which spreads widely; the
@@ -34,4 +57,4 @@ def fit_set_exponent(
     names = ("g_mean", "g_variance", "noise_power", "set_nu_mean", "set_nu_variance")
     scale = np.array([m, v, 1e-3 * m**2, 0.05, 1e-3])
     fit = fit_structure(rows, model, start, names, scale)
-    return fit.estimate.only(("set_nu_mean", "set_nu_variance"))
+    return SetDriftFit(np.asarray(traces.t_s, dtype=np.float64), fit)

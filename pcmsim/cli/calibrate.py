@@ -41,6 +41,9 @@ def calibrate(
     exponent: Annotated[
         float | None, typer.Option(help="Exponent of the noise; found by repeated reads.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page about all fits, also of a refused set.")
+    ] = None,
 ) -> None:
     """Fit a parameter set to measurements, with standard errors, and check it against them."""
     order = jobs.Order(
@@ -55,8 +58,10 @@ def calibrate(
         exponent=exponent,
         law=law,
     )
-    calibration, _ = jobs.calibrate_files(order, out)
+    calibration, _ = jobs.calibrate_files(order, out, report)
     _show(calibration, base or "pcm-gst-90nm")
+    if report is not None:
+        console.out.print(f"\n{report / 'report.html'}: every fit with its data")
     console.out.print(f"\n{out}: use it with --device {out}")
 
 

@@ -1,16 +1,21 @@
 """Measurement files in, a parameter set out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pcmsim.calibration.calibrate import Calibration, Choices, calibrate, refuse
 from pcmsim.calibration.checks import check_campaign
 from pcmsim.calibration.relaxation_set import calibrate_relaxation
-from pcmsim.devices import parameter_set_names, parameter_set_text
+from pcmsim.calibration.validate import validate
+from pcmsim.devices import load_parameter_set, parameter_set_names, parameter_set_text
 from pcmsim.errors import UsageError
-from pcmsim.files import replace
+from pcmsim.files import replace as replace_file
+from pcmsim.jobs.calibration_report import check_report_folder, write_calibration_report
 from pcmsim.measurements import Source, read_measurements
+
+# Sets that entries are kept from, unless another is named.
+_BASES = {"drift": "pcm-gst-90nm", "relaxation": "ideal"}
 
 
 @dataclass(frozen=True)
@@ -38,34 +43,52 @@ class Order:
     law: str | None = None
 
 
-def calibrate_files(order: Order, out: Path) -> tuple[Calibration, list[Source]]:
-    """Fit the files and write the set to `out`.
+def calibrate_files(
+    order: Order, out: Path, report: Path | None = None
+) -> tuple[Calibration, list[Source]]:
+    """Fit the files, write a page about it into the folder `report`, and the set to `out`.
 
+    With a page, the set is put to the test on devices and times that were left out of the fit.
     Raises `UsageError` or `DataError` before any fit for arguments or files that cannot be used,
-    and `DataError` after it, without writing, if the set does not reproduce its own data.
+    and `DataError` after it, without writing the set, if it does not reproduce its own data; the
+    page is there then, too.
     """
-    calibration, sources = fit_files(order, out)
+    if report is not None:
+        check_report_folder(report)
+    calibration, sources = fit_files(order, out, validated=report is not None)
+    if report is not None:
+        relaxes = calibration.relaxation is not None
+        base = load_parameter_set(order.base or _BASES["relaxation" if relaxes else "drift"])
+        write_calibration_report(calibration, sources, base, order.date, report)
     refuse(calibration)
-    replace(Path(out), parameter_set_text(calibration.parameter_set).encode())
+    replace_file(Path(out), parameter_set_text(calibration.parameter_set).encode())
     return calibration, sources
 
 
-def fit_files(order: Order, out: Path) -> tuple[Calibration, list[Source]]:
-    """The same without writing or refusing, for a report on a set that fails."""
+def fit_files(order: Order, out: Path, validated: bool = False) -> tuple[Calibration, list[Source]]:
+    """The same without writing or refusing, for a report on a set that fails.
+
+    With `validated` a set that reproduces its data is put to the test on devices and times that
+    were left out.
+    """
     _check(order, Path(out))
     campaign, sources = read_measurements(order.files, order.columns)
     check_campaign(campaign)
-    relaxes = (order.law or campaign.law) == "relaxation"
+    law = order.law or campaign.law
     choices = Choices(
         name=order.name,
         source=f"{'; '.join(source.text() for source in sources)}; calibrated {order.date}",
-        base=order.base or ("ideal" if relaxes else "pcm-gst-90nm"),
+        base=order.base or _BASES[law],
         g_max=order.g_max,
         t0_s=order.t0_s,
         t_read_s=order.t_read_s,
         exponent=order.exponent,
     )
-    fitted = calibrate_relaxation(campaign, choices) if relaxes else calibrate(campaign, choices)
+    if law == "relaxation":
+        return calibrate_relaxation(campaign, choices), sources
+    fitted = calibrate(campaign, choices)
+    if validated and not fitted.faults:
+        fitted = replace(fitted, validation=validate(campaign, choices, fitted))
     return fitted, sources
 
 

@@ -1,0 +1,169 @@
+"""A calibration as a page: `report.html` and `calibration.json` in a folder."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pcmsim.calibration.calibrate import Calibration
+from pcmsim.devices.params import ParameterSet
+from pcmsim.errors import UsageError
+from pcmsim.jobs.calibration_faults import fault_sections
+from pcmsim.jobs.calibration_goodness import goodness_section
+from pcmsim.jobs.calibration_laws import law_sections
+from pcmsim.jobs.calibration_levels import level_section
+from pcmsim.jobs.calibration_pulses import pulse_sections
+from pcmsim.jobs.calibration_reads import reads_section
+from pcmsim.jobs.calibration_relaxation import relaxation_sections, relaxation_tests
+from pcmsim.jobs.calibration_tables import (
+    exclusion_section,
+    parameter_section,
+    source_section,
+    unidentified_section,
+    versions,
+)
+from pcmsim.jobs.calibration_validation import validation_records
+from pcmsim.measurements import Source
+from pcmsim.report.calibration_page import NUMBERS, PAGE, write_calibration
+from pcmsim.report.calibration_records import CalibrationReport, KeyNumber, Section
+
+
+def check_report_folder(folder: Path) -> None:
+    """Raise `UsageError` unless a page can be written into `folder`; nothing is left there."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--report {folder} is a file; name a folder")
+    for name in (PAGE, NUMBERS):
+        if (folder / name).is_dir():
+            raise UsageError(f"--report {folder}: {name} in it is a folder; name another one")
+    parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"--report {folder} cannot be written ({error.strerror}); name another folder or make "
+            f"{parent} writable"
+        ) from error
+
+
+def write_calibration_report(
+    calibration: Calibration,
+    sources: Sequence[Source],
+    base: ParameterSet,
+    date: str,
+    folder: Path,
+) -> Path:
+    """Write the page about `calibration` and return its path; a refused set has one as well.
+
+    `base` is the set that values are compared with, `date` the day of the calibration. Raises
+    `DataError` if the disk refuses.
+    """
+    return write_calibration(calibration_report(calibration, sources, base, date), folder)
+
+
+def calibration_report(
+    calibration: Calibration, sources: Sequence[Source], base: ParameterSet, date: str
+) -> CalibrationReport:
+    """All that the page shows; an effect that was not measured has no section."""
+    found = calibration.parameter_set
+    sections: list[Section] = [
+        parameter_section(calibration, base),
+        *_fitted_sections(calibration, base),
+        *_tested_sections(calibration),
+        exclusion_section(calibration),
+        unidentified_section(calibration),
+        source_section(calibration, sources, date),
+    ]
+    numbers = _numbers(calibration, sources, base, date)
+    title = f"{found.title} · calibrated {date}"
+    return CalibrationReport(
+        found.name, title, _key_numbers(calibration), calibration.faults, tuple(sections), numbers
+    )
+
+
+def _fitted_sections(calibration: Calibration, base: ParameterSet) -> list[Section]:
+    """A section for each effect that was fitted."""
+    fits = calibration.fits
+    if calibration.relaxation is not None:
+        return relaxation_sections(calibration, calibration.relaxation)
+    if fits is None:
+        return []
+    return [
+        goodness_section(fits),
+        level_section(calibration, fits.drift),
+        *law_sections(fits, base),
+        *([reads_section(fits.noise)] if fits.noise is not None else []),
+        *pulse_sections(fits.pulses, base),
+        *fault_sections(fits, base),
+    ]
+
+
+def _tested_sections(calibration: Calibration) -> list[Section]:
+    """Sections on devices and times that were left out of the fit."""
+    relaxed, made = calibration.relaxation_check, calibration.validation
+    if relaxed is not None:
+        return relaxation_tests(relaxed)
+    if made is None:
+        return []
+    left_out = [astuple(x) for x in made.left_out]
+    array = [(x.t_s, x.found_quantiles, x.predicted_quantiles, x.p_value) for x in made.array]
+    bootstrap = [astuple(x) for x in made.bootstrap]
+    return validation_records(made.distributions, left_out, array, bootstrap)
+
+
+def _key_numbers(calibration: Calibration) -> tuple[KeyNumber, ...]:
+    found = calibration.parameter_set
+    fitted = sum(entry.stderr is not None for entry in found.entries.values())
+    faults = len(calibration.faults)
+    verdict = "no" if faults else "yes"
+    note = f"{faults} deviations beyond what is tolerated" if faults else "every level, every time"
+    left = sum(x.count for x in calibration.exclusions if x.what == "devices")
+    lost = len(calibration.unidentified)
+    return (
+        KeyNumber("Reproduces its data", verdict, f"mean and spread, {note}"),
+        *_devices(calibration),
+        KeyNumber("Entries fitted", fitted, f"of {len(found.entries)} in the set"),
+        KeyNumber("Not identified", lost, "kept from the base set, or at a limit"),
+        KeyNumber("Left out", left, "devices, over all fits"),
+    )
+
+
+def _devices(calibration: Calibration) -> Iterator[KeyNumber]:
+    if calibration.relaxation is not None:
+        fit = calibration.relaxation
+        note = f"at {np.unique(fit.traces.g_target).size} targets"
+        yield KeyNumber("Devices that relax", fit.estimate.n, note)
+    elif calibration.fits is not None:
+        levels = calibration.fits.drift.levels
+        devices = sum(level.estimate.n for level in levels)
+        yield KeyNumber("Devices in drift traces", devices, f"at {len(levels)} levels")
+
+
+def _numbers(
+    calibration: Calibration, sources: Sequence[Source], base: ParameterSet, date: str
+) -> dict[str, Any]:
+    """What a program would look for in `calibration.json`."""
+    found = calibration.parameter_set
+    return {
+        "date": date,
+        "base": base.name,
+        "refused": bool(calibration.faults),
+        "versions": versions(),
+        "entries": {
+            name: {
+                "value": entry.value,
+                "stderr": entry.stderr,
+                "unit": entry.unit,
+                "base": base.entries[name].value if name in base.entries else None,
+                "source": entry.source,
+            }
+            for name, entry in found.entries.items()
+        },
+        "exclusions": [asdict(x) for x in calibration.exclusions],
+        "unidentified": [asdict(x) for x in calibration.unidentified],
+        "sources": [asdict(x) for x in sources],
+    }
