@@ -69,6 +69,15 @@ def test_reads_are_counted_from_the_last_pulse_of_each_device():
     assert found.iterations[done].max() > 5
 
 
+def test_the_first_current_aims_at_the_conductance_of_the_verify_read():
+    """Median after one pulse within 5 standard errors of the target, not of the target at t0."""
+    plan = {"targets": [10.0], "devices_per_level": 4000, "max_iterations": 1}
+    found = levels_of(8, DEFAULT.with_values(**SOUND), **plan)
+    stderr = 1.2533 * found.g_verify.std() / np.sqrt(4000)
+    assert abs(np.median(found.g_verify) - 10.0) < 5.0 * stderr
+    assert 0.1 < found.converged.mean() < 0.5
+
+
 def test_the_instrument_rounds_and_loses_later_reads_but_no_verify_read():
     instrument = {"adc_bits": 8, "full_scale_us": 25.5, "missing": 0.2}
     found = levels_of(5, DEFAULT, instrument, targets=[10.0], devices_per_level=500)

@@ -99,6 +99,7 @@ def test_two_files_with_levels_are_refused(campaign, tmp_path):
     ("text", "columns", "settings", "message"),
     [
         (TABLE.replace("2000,1000", "2001,1000"), {}, {}, "row 2 has g_verify = 10.005"),
+        (TABLE.replace("2000,1000", ",1000"), {}, {}, "row 2 has g_verify = nan"),
         (TABLE.replace("5,10,1,1,2100,10,", "5,10,2,1,2100,10,"), {}, {}, "has iterations = 1"),
         (TABLE.replace("3,1,2000,10,", "2.5,1,2000,10,"), {}, {}, "iterations = 2.5 must be a wh"),
         (TABLE, {"tolerance": {"value": 1.0, "unit": "ohm"}}, {}, "tolerance.unit = 'ohm'; known"),
