@@ -79,7 +79,7 @@ def _entries(
             {"polynomial": spread[0]},
             "uS",
             f"first reads about {placement.g_target.size} targets, with their noise; {source}",
-            {"polynomial": spread[1]},
+            {f"c{k}": error for k, error in enumerate(spread[1])},
         ),
         "programming_std_includes_read_noise": Entry(False, "1", single),
         "zero_target": Entry("law", "1", convention),

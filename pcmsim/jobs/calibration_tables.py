@@ -54,8 +54,17 @@ def coefficients(value: Any) -> dict[str, Any]:
         case {"constant": constant}:
             return {"": constant}
         case Mapping():
-            return dict(value)
+            return dict(_flat(value))
     return {"": value}
+
+
+def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Numbers of a law whose coefficients are lists, each by its own name."""
+    for name, item in value.items():
+        if isinstance(item, list | tuple):
+            yield from ((f"{name}[{k}]", term) for k, term in enumerate(item))
+        else:
+            yield name, item
 
 
 def _rows(name: str, entry: Entry, other: Entry | None, source: str) -> Iterator[tuple[Cell, ...]]:
@@ -80,7 +89,7 @@ def _errors(entry: Entry) -> dict[str, Any]:
         case None:
             return {}
         case Mapping():
-            return dict(entry.stderr)
+            return dict(_flat(entry.stderr))
         case list() | tuple():
             return dict(zip(names, entry.stderr, strict=False))
     return {names[0]: entry.stderr}
