@@ -5,13 +5,14 @@ to the estimates of the levels with their full covariance, in the forms that par
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pcmsim.calibration.estimate import Estimate
+from pcmsim.calibration.kinks import kink_covariance
 from pcmsim.calibration.regression import Regression, regress
 from pcmsim.devices.laws import ClippedLog, Constant, FloatArray, Law, Polynomial, Table
 
@@ -96,7 +97,8 @@ def fit_clipped_log(
     g = table.g_target / g_max
     parameter = 3 if entry == "nu_mean" else 4
     found, covariance = table.theta[:, parameter], table.block(parameter, at)
-    weights = table.weights(parameter, at)
+    # Errors of a mean hardly depend on it; those of a variance do, and would favour small ones.
+    weights = covariance if entry == "nu_mean" else table.weights(parameter, at)
     stderr = np.sqrt(np.diag(covariance))
     power = 1 if entry == "nu_mean" else 2
 
@@ -114,6 +116,8 @@ def fit_clipped_log(
         ),
         key=lambda regression: regression.chi_square,
     )
+    if start is None:
+        best = _with_kinks(best, g, covariance, weights, power)
     slope, intercept, low, high = (float(x) for x in best.estimate.values)
     # Beyond the levels that were measured the law stays where they end.
     ends = slope * np.log(np.maximum([g.max(), g.min()], 1e-7)) + intercept
@@ -122,6 +126,22 @@ def fit_clipped_log(
     value = {"slope": slope, "intercept": intercept, "low": max(low, 0.0), "high": max(high, low)}
     fitted = ClippedLog(**value)
     return LawFit(entry, fitted, value, "clipped logarithm", best, g, seen, errors)
+
+
+def _with_kinks(
+    found: Regression, g: FloatArray, covariance: FloatArray, weights: FloatArray, power: int
+) -> Regression:
+    """The same with errors that know of the kinks, and of what lies at the flat ends."""
+    theta, x = found.estimate.values, np.log(np.maximum(g, 1e-7))
+    law = np.clip(theta[0] * x + theta[1], theta[2], theta[3])
+    if found.unidentified or np.any(law <= 0.0):
+        return found
+    slope = np.ones_like(law) if power == 1 else 0.5 / law  # of a spread by its square
+    block, variances = covariance * np.outer(slope, slope), np.diag(weights) * slope**2
+    errors = kink_covariance(x, theta, block, variances)
+    if errors is None:
+        return found
+    return replace(found, estimate=replace(found.estimate, covariance=errors))
 
 
 def _hinges(g: FloatArray, found: FloatArray, stderr: FloatArray) -> list[FloatArray]:
