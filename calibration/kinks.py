@@ -9,13 +9,35 @@ Kinks: Feder, Annals of Statistics 3, 49 (1975), doi:10.1214/aos/1176342999.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from pcmsim.calibration.regression import Regression
 from pcmsim.devices.laws import FloatArray
 from pcmsim.rng import stream
 
 DRAWS = 200
+
+
+def with_kinks(
+    found: Regression, g: FloatArray, covariance: FloatArray, weights: FloatArray, power: int
+) -> Regression:
+    """A fit of clip(slope ln g + intercept, low, high)^power with errors that know of the kinks.
+
+    `covariance` (n, n) is that of the estimates at `g` = G/g_max, `weights` (n, n) what the fit
+    weighted by. Fits that leave a flat end open, and laws that rise, keep their errors.
+    """
+    theta, x = found.estimate.values, np.log(np.maximum(g, 1e-7))
+    law = np.clip(theta[0] * x + theta[1], theta[2], theta[3])
+    if found.unidentified or np.any(law <= 0.0):
+        return found
+    slope = np.ones_like(law) if power == 1 else 0.5 / law  # of a spread by its square
+    block, variances = covariance * np.outer(slope, slope), np.diag(weights) * slope**2
+    errors = kink_covariance(x, theta, block, variances)
+    if errors is None:
+        return found
+    return replace(found, estimate=replace(found.estimate, covariance=errors))
 
 
 def kink_covariance(

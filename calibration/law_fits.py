@@ -5,14 +5,14 @@ to the estimates of the levels with their full covariance, in the forms that par
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pcmsim.calibration.estimate import Estimate
-from pcmsim.calibration.kinks import kink_covariance
+from pcmsim.calibration.kinks import with_kinks
 from pcmsim.calibration.regression import Regression, regress
 from pcmsim.devices.laws import ClippedLog, Constant, FloatArray, Law, Polynomial, Table
 
@@ -117,7 +117,7 @@ def fit_clipped_log(
         key=lambda regression: regression.chi_square,
     )
     if start is None:
-        best = _with_kinks(best, g, covariance, weights, power)
+        best = with_kinks(best, g, covariance, weights, power)
     slope, intercept, low, high = (float(x) for x in best.estimate.values)
     # Beyond the levels that were measured the law stays where they end.
     ends = slope * np.log(np.maximum([g.max(), g.min()], 1e-7)) + intercept
@@ -126,22 +126,6 @@ def fit_clipped_log(
     value = {"slope": slope, "intercept": intercept, "low": max(low, 0.0), "high": max(high, low)}
     fitted = ClippedLog(**value)
     return LawFit(entry, fitted, value, "clipped logarithm", best, g, seen, errors)
-
-
-def _with_kinks(
-    found: Regression, g: FloatArray, covariance: FloatArray, weights: FloatArray, power: int
-) -> Regression:
-    """The same with errors that know of the kinks, and of what lies at the flat ends."""
-    theta, x = found.estimate.values, np.log(np.maximum(g, 1e-7))
-    law = np.clip(theta[0] * x + theta[1], theta[2], theta[3])
-    if found.unidentified or np.any(law <= 0.0):
-        return found
-    slope = np.ones_like(law) if power == 1 else 0.5 / law  # of a spread by its square
-    block, variances = covariance * np.outer(slope, slope), np.diag(weights) * slope**2
-    errors = kink_covariance(x, theta, block, variances)
-    if errors is None:
-        return found
-    return replace(found, estimate=replace(found.estimate, covariance=errors))
 
 
 def _hinges(g: FloatArray, found: FloatArray, stderr: FloatArray) -> list[FloatArray]:
@@ -195,18 +179,6 @@ def fit_constant(table: LevelTable, g_max: float, entry: str) -> LawFit:
     errors = stderr if power == 1 else stderr / (2.0 * seen)
     law = Constant(value["constant"])
     return LawFit(entry, law, value, "constant", regression, table.g_target / g_max, seen, errors)
-
-
-def refit(law: LawFit, table: LevelTable, g_max: float) -> LawFit:
-    """The same form through other estimates of the levels, close to those it was fitted to."""
-    values = law.regression.estimate.values
-    if law.form == "clipped logarithm":
-        return fit_clipped_log(table, g_max, law.entry, start=values)
-    if law.form == "constant":
-        return fit_constant(table, g_max, law.entry)
-    if law.form == "table":
-        return fit_table(table, g_max, law.entry)
-    return fit_polynomial(table, g_max, degree=values.size - 1)
 
 
 LawFitter = Callable[[LevelTable, float], LawFit]
