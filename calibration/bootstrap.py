@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pcmsim.calibration.drift import DriftFit
-from pcmsim.calibration.law_fits import LawFit, LevelTable, refit
+from pcmsim.calibration.law_fits import (
+    LawFit,
+    LevelTable,
+    fit_clipped_log,
+    fit_constant,
+    fit_polynomial,
+    fit_table,
+)
 from pcmsim.calibration.noise_law import BurstPower, fit_noise_law
 from pcmsim.devices.laws import FloatArray
 
@@ -88,4 +95,16 @@ def _coefficients(
             for burst, normal in zip(bursts, rng.standard_normal(len(bursts)), strict=True)
         ]
         return fit_noise_law(table, g_max, drawn).regression.estimate.values
-    return refit(law, table, g_max).regression.estimate.values
+    return _refitted(law, table, g_max).regression.estimate.values
+
+
+def _refitted(law: LawFit, table: LevelTable, g_max: float) -> LawFit:
+    """The same form through other estimates of the levels, close to those it was fitted to."""
+    values = law.regression.estimate.values
+    if law.form == "clipped logarithm":
+        return fit_clipped_log(table, g_max, law.entry, start=values)
+    if law.form == "constant":
+        return fit_constant(table, g_max, law.entry)
+    if law.form == "table":
+        return fit_table(table, g_max, law.entry)
+    return fit_polynomial(table, g_max, degree=values.size - 1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pcmsim.calibration.estimate import Estimate
+from pcmsim.calibration.kinks import with_kinks
 from pcmsim.calibration.regression import Regression, regress
 from pcmsim.devices.laws import ClippedLog, Constant, FloatArray, Law, Polynomial, Table
 
@@ -96,7 +97,8 @@ def fit_clipped_log(
     g = table.g_target / g_max
     parameter = 3 if entry == "nu_mean" else 4
     found, covariance = table.theta[:, parameter], table.block(parameter, at)
-    weights = table.weights(parameter, at)
+    # Errors of a mean hardly depend on it; those of a variance do, and would favour small ones.
+    weights = covariance if entry == "nu_mean" else table.weights(parameter, at)
     stderr = np.sqrt(np.diag(covariance))
     power = 1 if entry == "nu_mean" else 2
 
@@ -114,6 +116,8 @@ def fit_clipped_log(
         ),
         key=lambda regression: regression.chi_square,
     )
+    if start is None:
+        best = with_kinks(best, g, covariance, weights, power)
     slope, intercept, low, high = (float(x) for x in best.estimate.values)
     # Beyond the levels that were measured the law stays where they end.
     ends = slope * np.log(np.maximum([g.max(), g.min()], 1e-7)) + intercept
@@ -175,18 +179,6 @@ def fit_constant(table: LevelTable, g_max: float, entry: str) -> LawFit:
     errors = stderr if power == 1 else stderr / (2.0 * seen)
     law = Constant(value["constant"])
     return LawFit(entry, law, value, "constant", regression, table.g_target / g_max, seen, errors)
-
-
-def refit(law: LawFit, table: LevelTable, g_max: float) -> LawFit:
-    """The same form through other estimates of the levels, close to those it was fitted to."""
-    values = law.regression.estimate.values
-    if law.form == "clipped logarithm":
-        return fit_clipped_log(table, g_max, law.entry, start=values)
-    if law.form == "constant":
-        return fit_constant(table, g_max, law.entry)
-    if law.form == "table":
-        return fit_table(table, g_max, law.entry)
-    return fit_polynomial(table, g_max, degree=values.size - 1)
 
 
 LawFitter = Callable[[LevelTable, float], LawFit]

@@ -54,15 +54,15 @@ def regress(
     if found.size < start.size:
         raise DataError(f"{found.size} levels cannot tell {', '.join(names)}; measure more levels")
     root = np.linalg.cholesky(covariance if working is None else working)
+    whitening = solve_triangular(root, np.eye(found.size), lower=True)
 
     def misfit(theta: FloatArray) -> FloatArray:
-        return np.asarray(solve_triangular(root, found - law(theta), lower=True))
+        return np.asarray(whitening @ (found - law(theta)))
 
     scale = np.maximum(np.abs(start), 1e-6)
     result = least_squares(misfit, start, x_scale=scale, diff_step=1e-5, xtol=1e-12, ftol=1e-12)
     told = np.linalg.norm(result.jac * scale, axis=0) > 1e-8
-    whitened = solve_triangular(root, covariance, lower=True)
-    whitened = solve_triangular(root, whitened.T, lower=True)
+    whitened = whitening @ covariance @ whitening.T
     spread = np.zeros((start.size, start.size))
     gain = np.linalg.pinv(-result.jac[:, told] * scale[told]) * scale[told, None]
     spread[np.ix_(told, told)] = gain @ whitened @ gain.T

@@ -144,7 +144,8 @@ def check_no_worse_than_the_truth(seeds, plan):
 
 
 def test_held_out_devices_are_as_likely_under_the_fit_as_under_the_truth():
-    plan = {"devices_per_level": 300, "times": {"count": 9}}
+    targets = [0.0, 0.7, 2.2, 6.0, 15.0, 25.0]
+    plan = {"targets": targets, "devices_per_level": 400, "times": {"count": 9}}
     check_no_worse_than_the_truth(range(2), plan)
 
 
