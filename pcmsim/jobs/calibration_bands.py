@@ -57,7 +57,7 @@ def moments(sums: Pairwise, point: Point, estimate: Estimate) -> Moments:
 
     The test takes the covariance of the reads from the fit. The parameters follow the mean as far
     as they rest on it and not on the spread, which costs tr(I⁻¹ I_mean) degrees of freedom, I being
-    the information. Spreads have the standard error s/√n, at most 1.4 times that of a Gaussian.
+    the information. Spreads have the standard error s/√n, 1.4 times that of a Gaussian.
     """
     variance, n = np.diag(sums.covariance), np.diag(sums.pairs)
     std = np.sqrt(np.maximum(variance, 0.0))

@@ -12,6 +12,7 @@ from pcmsim.calibration.pulse_entries import PulseFits
 from pcmsim.jobs.calibration_bands import moments
 from pcmsim.jobs.calibration_levels import level_moments
 from pcmsim.report.calibration_records import Cell, Section, Table
+from pcmsim.report.calibration_text import chi_square as square_text
 from pcmsim.report.calibration_text import p_value
 
 Row = tuple[Cell, ...]
@@ -44,7 +45,7 @@ def _test(chi_square: float, freedom: float) -> Row:
     """χ², freedom and p; blank where nothing is left to test."""
     if freedom <= 0.0:
         return "–", "0", "–"
-    return f"{chi_square:.1f}", f"{freedom:.4g}", p_value(float(chi2.sf(chi_square, freedom)))
+    return square_text(chi_square), f"{freedom:.4g}", p_value(float(chi2.sf(chi_square, freedom)))
 
 
 def _of_levels(drift: DriftFit) -> Row:

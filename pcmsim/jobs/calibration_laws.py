@@ -20,7 +20,7 @@ from pcmsim.jobs.calibration_panels import (
     RESIDUAL,
     choice_table,
     fitted,
-    level_line,
+    no_deviation,
     qq_panel,
     verdict,
 )
@@ -82,11 +82,11 @@ def law_figure(
         order = np.argsort(fit.g)
         x = g_max * fit.g[order]
         lines += (Series("fit, averaged over a level", "other", x, expected[order]),)
-    off = [Series(name, "data", x, residuals[at], np.ones(x.size)) for name, x, at in groups]
+    off = [Series(name, "data", x, residuals[at]) for name, x, at in groups]
     y = Axis(_LABELS[fit.entry], "log" if fit.entry == "read_noise" else "linear")
     panels = (
         Panel("law", axis, y, (*points, *lines)),
-        Panel("residuals", axis, RESIDUAL, (*off, level_line(fit.g * g_max, 0.0))),
+        Panel("residuals", axis, RESIDUAL, (*off, no_deviation(fit.g * g_max))),
         qq_panel("Q-Q of the residuals", residuals, "both" if bursts else "data"),
     )
     return Figure(f"{fit.entry}, {fit.form}", _CAPTION, panels)

@@ -18,7 +18,7 @@ from pcmsim.report.calibration_records import (
     Series,
     Table,
 )
-from pcmsim.report.calibration_text import p_value
+from pcmsim.report.calibration_text import chi_square, p_value
 from pcmsim.units import format_duration
 
 TIME = Axis("time since the last pulse", "time")
@@ -84,7 +84,7 @@ def _std_figure(
 ) -> Figure:
     caption = (
         f"Standard deviation over the devices: programming, spread of the exponent and read noise "
-        f"together. {BAND} Those of the points are s/√n, at most 1.4 times what Gaussian reads "
+        f"together. {BAND} Those of the points are s/√n, 1.4 times what Gaussian reads "
         f"would have."
     )
     panels = tuple(
@@ -160,7 +160,7 @@ def _row(level: LevelFit, found: Moments) -> tuple[Cell, ...]:
         Measured(e["noise_power"], e.stderr("noise_power")),
         Measured(e["nu_mean"], e.stderr("nu_mean")),
         root(e["nu_variance"], e.stderr("nu_variance")),
-        f"{found.chi_square:.1f} / {found.freedom:.1f}",
+        f"{chi_square(found.chi_square)} / {found.freedom:.1f}",
         p_value(found.p_value),
     )
 

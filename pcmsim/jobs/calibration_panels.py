@@ -8,6 +8,7 @@ from pcmsim.calibration.choice import Choice
 from pcmsim.devices.laws import FloatArray
 from pcmsim.jobs.calibration_bands import COVERS, Moments, normal_quantiles
 from pcmsim.report.calibration_records import Axis, Cell, Figure, Panel, Series, Table
+from pcmsim.report.calibration_text import chi_square as square_text
 from pcmsim.report.calibration_text import p_value
 
 G, G_STD = "mean G [µS]", "standard deviation of G [µS]"
@@ -23,10 +24,11 @@ def fitted(name: str, x: FloatArray, y: FloatArray, stderr: FloatArray) -> Serie
     return Series(name, "fit", x, y, low=y - COVERS * stderr, high=y + COVERS * stderr)
 
 
-def level_line(x: FloatArray, y: float, name: str = "no deviation") -> Series:
-    """A thin line across a panel."""
+def no_deviation(x: FloatArray) -> Series:
+    """Zero, and the range that 95 % of deviations in standard errors lie in."""
     ends = np.array([np.min(x, initial=np.inf), np.max(x, initial=-np.inf)])
-    return Series(name, "guide", ends, np.full(2, y))
+    half = np.full(2, COVERS)
+    return Series("no deviation", "guide", ends, np.zeros(2), low=-half, high=half)
 
 
 def mean_panel(title: str, axis: Axis, x: FloatArray, found: Moments, *more: Series) -> Panel:
@@ -45,8 +47,8 @@ def std_panel(title: str, axis: Axis, x: FloatArray, found: Moments, *more: Seri
 
 def residual_panel(title: str, axis: Axis, x: FloatArray, residuals: FloatArray) -> Panel:
     """Deviations in standard errors against `x`."""
-    data = Series("data", "data", x, residuals, np.full(residuals.size, 1.0))
-    return Panel(title, axis, RESIDUAL, (data, level_line(x, 0.0)))
+    data = Series("data", "data", x, residuals)
+    return Panel(title, axis, RESIDUAL, (data, no_deviation(x)))
 
 
 def qq_panel(title: str, deviations: FloatArray, name: str = "data") -> Panel:
@@ -65,8 +67,9 @@ def qq_panel(title: str, deviations: FloatArray, name: str = "data") -> Panel:
 def residual_figure(title: str, axis: Axis, x: FloatArray, found: Moments) -> Figure:
     """Residuals of a mean against `x`, and their Q-Q plot."""
     caption = (
-        "Left, deviations of the mean from the fit in its standard errors; neighbours share "
-        "devices. Right, the same made independent, against the normal distribution."
+        "Left, deviations of the mean from the fit in its standard errors, nineteen of twenty of "
+        "which should lie on the grey; neighbours share devices. Right, the same made "
+        "independent, against the normal distribution."
     )
     panels = (
         residual_panel("residuals of the mean", axis, x, found.residuals),
@@ -79,13 +82,13 @@ def verdict(chi_square: float, freedom: float, p: float) -> str:
     """The test of a fit in words.
 
     >>> verdict(9.31, 7.0, 0.231)
-    'χ² = 9.31 for 7 degrees of freedom (p = 0.23)'
+    'χ² = 9.3 for 7 degrees of freedom (p = 0.23)'
     """
     if freedom <= 0.0:
         return "no degree of freedom is left for a test"
     shown = p_value(p)
     p_text = f"p {shown}" if shown[0] in "<>" else f"p = {shown}"
-    return f"χ² = {chi_square:.3g} for {freedom:.3g} degrees of freedom ({p_text})"
+    return f"χ² = {square_text(chi_square)} for {freedom:.3g} degrees of freedom ({p_text})"
 
 
 def choice_table(choices: Sequence[Choice]) -> Table:

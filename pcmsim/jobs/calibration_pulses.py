@@ -125,8 +125,9 @@ def _moment_figures(
     stds = tuple(std_panel(title, axis, x, part) for title, part in parts)
     left = [residual_panel(title, axis, x, part.residuals) for title, part in parts]
     caption = (
-        "Deviations of the mean from the fit in its standard errors; neighbours share devices. "
-        "Last, the same made independent, against the normal distribution."
+        "Deviations of the mean from the fit in its standard errors, nineteen of twenty of which "
+        "should lie on the grey; neighbours share devices. Last, the same made independent, "
+        "against the normal distribution."
     )
     qq = qq_panel("Q-Q of the residuals", found.whitened)
     return (

@@ -78,8 +78,11 @@ def looks(figure: Figure) -> dict[str, Look]:
 def draw(figure: Figure, panels: Sequence[Panel], name: str) -> list[Markup]:
     """SVG of each of `panels`, which belong to `figure`; to be called within `svg.style`."""
     known = looks(figure)
-    span = _span(panels) if figure.same_y else None
-    return [_panel(panel, known, span, f"{name}-{i}") for i, panel in enumerate(panels)]
+    together = _span(panels) if figure.same_y else None
+    return [
+        _panel(panel, known, together or _span([panel]), f"{name}-{i}")
+        for i, panel in enumerate(panels)
+    ]
 
 
 def description(panel: Panel) -> str:
@@ -140,8 +143,7 @@ def _series(axes: Axes, series: Series, look: Look, panel: Panel) -> None:
 
 
 def _axis(axes: Axes, axis: Axis, which: str, values: Sequence[FloatArray]) -> None:
-    together = np.concatenate([np.empty(0), *values])
-    together = together[np.isfinite(together)]
+    together = _finite(values)
     place = axes.xaxis if which == "x" else axes.yaxis
     scale = axes.set_xscale if which == "x" else axes.set_yscale
     above = together[together > 0.0]
@@ -178,19 +180,35 @@ def _decades(low: float, high: float) -> list[float]:
 
 
 def _span(panels: Sequence[Panel]) -> tuple[float, float] | None:
-    """Vertical axis on which all panels fit."""
-    ends: list[FloatArray] = []
-    for series in (series for panel in panels for series in panel.series):
-        half = 0.0 if series.stderr is None else COVERS * np.nan_to_num(series.stderr, posinf=0.0)
-        ends += [series.y - half, series.y + half]
-        ends += [end for end in (series.low, series.high) if end is not None]
-    together = np.concatenate([np.empty(0), *ends])
-    together = together[np.isfinite(together)]
-    if not together.size:
+    """Vertical axis on which all panels fit.
+
+    Bars and bands count up to the height of what is drawn: one point of which nothing is known
+    would flatten the others.
+    """
+    every = [series for panel in panels for series in panel.series]
+    middle = _finite([series.y for series in every])
+    if not middle.size:
         return None
-    low, high = float(together.min()), float(together.max())
-    margin = 0.05 * (high - low) or 1.0
+    low, high = float(middle.min()), float(middle.max())
+    ends = [end for series in every for end in _ends(series)]
+    around = np.clip(_finite(ends), 2.0 * low - high, 2.0 * high - low) if high > low else middle
+    low, high = min(low, *around, high), max(high, *around, low)
+    margin = 0.05 * (high - low) or 0.05 * abs(low) or 1.0
     return low - margin, high + margin
+
+
+def _ends(series: Series) -> list[FloatArray]:
+    """Ends of the bars and of the band."""
+    ends = [end for end in (series.low, series.high) if end is not None]
+    if series.stderr is not None:
+        half = COVERS * np.nan_to_num(series.stderr, posinf=0.0)
+        ends += [series.y - half, series.y + half]
+    return ends
+
+
+def _finite(parts: Sequence[FloatArray]) -> FloatArray:
+    together = np.concatenate([np.empty(0), *parts])
+    return np.asarray(together[np.isfinite(together)])
 
 
 def _slim(found: Markup, panel: Panel) -> Markup:

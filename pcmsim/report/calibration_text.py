@@ -41,16 +41,18 @@ def shown(cell: Cell) -> str:
 def measured(value: float, stderr: float) -> str:
     """Write a value with its standard error, both to the second digit of the error.
 
-    >>> measured(25.0312, 0.0471), measured(-1234.5, 20.0), measured(3.1e-7, 2e-8)
-    ('25.031 ± 0.047', '−1234 ± 20', '3.10e-07 ± 2.0e-08')
+    >>> measured(25.0312, 0.0471), measured(-1e-6, 20.0), measured(3.1e-7, 2e-8)
+    ('25.031 ± 0.047', '0 ± 20', '3.10e-07 ± 2.0e-08')
     """
-    if not (math.isfinite(value) and math.isfinite(stderr) and stderr > 0.0):
+    if not math.isfinite(value):
+        return UNKNOWN
+    if not (math.isfinite(stderr) and stderr > 0.0):
         return f"{_number(value)} ± {_number(stderr)}"
     last = math.floor(math.log10(stderr)) - 1
     largest = max(abs(value), stderr)
     if 1e-4 <= largest < 1e6:
         digits = max(-last, 0)
-        return f"{value:.{digits}f} ± {stderr:.{digits}f}".replace("-", "−")
+        return f"{mapped(value, digits)} ± {stderr:.{digits}f}"
     digits = max(math.floor(math.log10(largest)) - last, 0)
     return f"{value:.{digits}e} ± {stderr:.1e}".replace("-", "−", 1 if value < 0.0 else 0)
 
@@ -78,6 +80,15 @@ def p_value(p: float) -> str:
     if p > 0.99:
         return "> 0.99"
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def chi_square(square: float) -> str:
+    """Write a χ².
+
+    >>> chi_square(9.31), chi_square(56338687.3)
+    ('9.3', '56,338,687')
+    """
+    return f"{square:.1f}" if square < 1000.0 else f"{square:,.0f}"
 
 
 def plain(value: Any) -> Any:

@@ -122,7 +122,7 @@ def test_numbers_that_are_not_finite_are_unknown(bad):
     shown = Map("Residuals", "", ("a",), ("b", "c"), values, 5.0)
     section = Section("Drift", "", (Figure("f", "", (panel("p", y),)), shown), (table,))
     page = render(report(sections=(section,), key_numbers=(KeyNumber("k", bad, ""),)))
-    assert words(page).count("unknown") == 6  # key number, map, cell, value and error, law
+    assert words(page).count("unknown") == 5  # key number, map, cell, value, law
     assert not re.search(r"(?<![A-Za-z])(nan|inf|NaN|Infinity)(?![A-Za-z])", page)
     assert json.loads(numbers(report(sections=(section,))))["sections"][0]["tables"][0]["rows"] == [
         [None, {"value": None, "stderr": None}, {"constant": None}]
@@ -158,6 +158,14 @@ def test_bars_reach_196_standard_errors_and_points_stand_where_they_belong():
     (bar,) = [b for b in bars if abs(b[0] - x0) < 0.1 and abs(b[2] - x0) < 0.1 and b[1] > b[3]][-1:]
     assert (bar[1] - bar[3]) / per_unit == pytest.approx(1.96, abs=0.01)
     assert 0.5 * (bar[1] + bar[3]) == pytest.approx(y0, abs=0.1)
+
+
+def test_one_point_of_which_nothing_is_known_does_not_flatten_the_others():
+    stderr = np.array([0.1, 0.1, 0.1, 1e6])
+    series = (Series("data", "data", np.arange(4.0), np.array([1.0, 2.0, 3.0, 2.0]), stderr),)
+    page = render(with_figure(Figure("f", "c", (Panel("p", Axis("x"), Axis("y"), series),))))
+    heights = [float(y) for y in re.findall(r'<use [^>]*y="([\d.]+)"', page)]
+    assert max(heights) - min(heights) > 30.0  # of 113 points of the axes
 
 
 def test_twelve_panels_are_shown_and_all_numbers_kept():
