@@ -19,6 +19,10 @@ from pcmsim.calibration.response_ramps import FEWEST_CLUSTERS, Ramps, sort_ramps
 from pcmsim.calibration.response_table import ResponseTable, tabulate_response
 from pcmsim.devices.laws import FloatArray
 from pcmsim.devices.pulse_laws import SetPulse
+from pcmsim.errors import UsageError
+
+# Standard errors by which a form must predict better than a simpler one.
+_SURE = 2.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class ResponseFit:
 
     form            form of the mean increment, chosen by held-out likelihood
     law             mean and spread of an increment [µS] by conductance and pulse number
-    estimate        parameters of the law, `read_std_us`, and `set_device_std` for ten devices or more
+    estimate        parameters of the law, `read_std_us`, and `set_device_std` for ten devices
     at_limit        working parameters of the form that ended at a limit: without standard error
     unit            what standard errors rest on: devices, ramps, or blocks of pulses of few ramps
     scores          of each form: held-out log likelihood of a read less that of the form taken, and
@@ -55,12 +59,13 @@ class ResponseFit:
         return self.ramps.exclusions
 
 
-def fit_response(staircases: SetStaircases) -> ResponseFit:
-    """Fit every form of the mean increment, and take the simplest that predicts as well as the best.
+def fit_response(staircases: SetStaircases, forms: Sequence[str] = tuple(FORMS)) -> ResponseFit:
+    """Fit every form of the mean increment, and take the simplest that predicts as well as any.
 
-    As well: its held-out log likelihood lies within one standard error (over clusters, of the
-    difference) of the best. Reads after one pulse are taken to differ by independent noise alone.
-    Clips at the ends of the range are not modelled. Raises `DataError` for too few increments.
+    As well: its held-out log likelihood lies within two standard errors (over clusters, of the
+    difference) of the best. `forms`, from the simplest on, names those to try. Reads after one
+    pulse are taken to differ by independent noise alone; clips at the ends of the range are not
+    modelled. Raises `DataError` for too few increments, `UsageError` for an unknown form.
 
     >>> rng = np.random.default_rng(0)
     >>> g = np.cumsum(rng.normal(1.0, 0.3, (12, 40)), axis=1) + rng.normal(0.0, 0.2, (12, 40))
@@ -69,13 +74,15 @@ def fit_response(staircases: SetStaircases) -> ResponseFit:
     >>> fit.form, round(fit.estimate["mean_offset"], 1), fit.unit
     ('constant', 1.0, 'ramps')
     """
+    if not forms or not set(forms) <= set(FORMS):
+        raise UsageError(f"forms {', '.join(forms) or 'none'}: known are {', '.join(FORMS)}")
     ramps = sort_ramps(staircases)
     table = tabulate_response(ramps)
     fits: dict[str, FormFit] = {}
-    for name in FORMS:
+    for name in forms:
         fits[name] = _fitted(name, ramps, table, tuple(fits.values()))
     best = max(fits, key=lambda name: float(fits[name].held_out.sum()))
-    taken = next(name for name in FORMS if _as_good(fits[name], fits[best]))
+    taken = next(name for name in forms if _as_good(fits[name], fits[best]))
     fit = fits[taken]
     _, off = filter_ramps(fit.form, ramps, fit.theta)
     off = off[np.isfinite(off)]
@@ -120,7 +127,7 @@ def _fitted(name: str, ramps: Ramps, table: ResponseTable, simpler: Sequence[For
 
 def _as_good(fit: FormFit, best: FormFit) -> bool:
     lost = best.held_out - fit.held_out
-    return bool(lost.sum() <= np.sqrt(lost.size) * lost.std())
+    return bool(lost.sum() <= _SURE * np.sqrt(lost.size) * lost.std())
 
 
 def _difference(fit: FormFit, taken: FormFit, ramps: Ramps) -> tuple[float, float]:

@@ -13,6 +13,8 @@ from pcmsim.devices.laws import FloatArray
 
 FOLDS = 5
 _STEP = 1e-4  # of a working parameter, for derivatives
+# Of the loss of one read, at which the optimiser stops: of a fit, and of one without a fold.
+_FINE, _ROUGH = 1e-11, 1e-8
 _BAD = 1e10
 
 
@@ -48,7 +50,7 @@ def fit_form(form: Form, ramps: Ramps, starts: Sequence[FloatArray], scale: floa
     held_out = np.zeros(ramps.clusters)
     for fold in range(FOLDS):
         mine = every % FOLDS == fold
-        without, _, _ = _best(form, ramps, theta, scale, every[~mine])
+        without, _, _ = _best(form, ramps, theta, scale, every[~mine], _ROUGH)
         held_out[mine] = clusters_gain(form, ramps, without)[mine]
     covariance = _covariance(form, ramps, theta, scale)
     fixed = np.diag(covariance) == 0.0
@@ -69,7 +71,12 @@ def filter_ramps(form: Form, ramps: Ramps, theta: FloatArray) -> tuple[FloatArra
 
 
 def _best(
-    form: Form, ramps: Ramps, start: FloatArray, scale: float, clusters: np.ndarray
+    form: Form,
+    ramps: Ramps,
+    start: FloatArray,
+    scale: float,
+    clusters: np.ndarray,
+    precision: float = _FINE,
 ) -> tuple[FloatArray, bool, str]:
     used = int(np.isfinite(ramps.g).sum())
     units = _units(form, scale)
@@ -81,7 +88,7 @@ def _best(
     pulses = ramps.g.shape[1] - 1
     pairs = zip(form.bounds(scale, pulses), units, strict=True)
     bounds = [(low / unit, high / unit) for (low, high), unit in pairs]
-    options = {"ftol": 1e-11, "gtol": 1e-7, "maxiter": 500, "maxfun": 50_000}
+    options = {"ftol": precision, "gtol": 1e-7, "maxiter": 500, "maxfun": 50_000}
     found = minimize(loss, start / units, method="L-BFGS-B", bounds=bounds, options=options)
     return np.asarray(found.x) * units, bool(found.success), str(found.message)
 

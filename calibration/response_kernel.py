@@ -3,8 +3,8 @@
 The state is the conductance x before the reads and the device's factor F on the mean increment:
 x ← x + F μ_p(x) + σ_p(x) ξ, y = x + σ_r ε. For increments linear in x and F = 1 the filter is the
 exact likelihood; read noise stays out of the increments, and out of what they are regressed on.
-Kalman, J. Basic Eng. 82, 35 (1960), doi:10.1115/1.3662552. Errors of prediction beyond four standard
-deviations count linearly, after Huber, Ann. Math. Stat. 35, 73 (1964), doi:10.1214/aoms/1177703732.
+Kalman, J. Basic Eng. 82, 35 (1960), doi:10.1115/1.3662552. Beyond four standard deviations of
+prediction the normal law is continued by z^-16, so that what a read says about a spread is bounded.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 from pcmsim.devices.kernels import compiled
 from pcmsim.devices.laws import FloatArray
 
-# Standard deviations of prediction from which the likelihood falls linearly: a jump of a device
+# Standard deviations of prediction from which the likelihood falls as a power: a jump of a device
 # must not decide about its law. One normal read in 16,000 lies beyond.
 BEYOND = 4.0
 _LOG_TURN = math.log(2.0 * math.pi)
@@ -73,8 +73,9 @@ def filtered(
                 total = p00 + noise
                 e = y - x
                 z = e / math.sqrt(total)
-                far = max(abs(z) - BEYOND, 0.0)
-                gain[i, step] -= 0.5 * (_LOG_TURN + math.log(total) + z * z - far * far)
+                excess = 2.0 * math.log(max(abs(z) / BEYOND, 1.0))
+                square = min(z * z, BEYOND * BEYOND) + BEYOND * BEYOND * excess
+                gain[i, step] -= 0.5 * (_LOG_TURN + math.log(total) + square)
                 if first:
                     off[i, step], first = z, False
                 k0, k1 = p00 / total, p01 / total

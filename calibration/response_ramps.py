@@ -57,7 +57,7 @@ class Ramps:
 
 
 def sort_ramps(staircases: SetStaircases) -> Ramps:
-    """Sort ramps by device and cycle, and leave out, and count, those with fewer than two steps read.
+    """Sort ramps by device and cycle; those with fewer than two steps read are counted, not used.
 
     Clusters are devices where there are ten or more, else ramps where there are ten or more, else
     blocks of consecutive pulses. Raises `DataError` for fewer than thirty increments in all, or
