@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from pcmsim.calibration.records import SetStaircases
 from pcmsim.calibration.response import fit_response
 from pcmsim.calibration.response_check import check_response, simulate_ramps
+from pcmsim.calibration.response_kernel import filtered
 from pcmsim.calibration.response_ramps import sort_ramps
 from pcmsim.calibration.response_table import tabulate_response
 from pcmsim.devices.pulse_laws import Accumulation
@@ -45,6 +47,25 @@ def test_fit_recovers_soft_bounds_and_read_noise_within_four_standard_errors():
     assert max(map(abs, z_scores(fit.estimate, truth).values())) < 4.0
     assert fit.estimate.stderr("mean_slope") < 0.001
     assert fit.innovation_std == pytest.approx(1.0, abs=0.04)
+
+
+def test_the_filter_gives_the_exact_likelihood_of_a_linear_law():
+    """Against the joint normal density of all reads, given the first, written out in full."""
+    slope, offset, std, read, p = -0.3, 4.0, 0.5, 0.8, 12
+    law = Accumulation(slope, offset, 0.0, 0.0, std, 0.0, 1.0)
+    g = np.random.default_rng(0).normal(13.0, 1.0, (1, p + 1, 2))
+    g[0, 5], g[0, 8, 1], g[0, 0, 1] = np.nan, np.nan, np.nan
+    gain, _ = filtered(g, np.ones(1, int), law.coefficients(), read, 0.0)
+    powers = (1.0 + slope) ** np.arange(p + 1)
+    mean = powers * g[0, 0, 0] + offset * (1.0 - powers) / -slope
+    step = np.tril([[powers[max(i - j, 0)] for j in range(p + 1)] for i in range(p + 1)])
+    drive = np.diag([read**2] + [std**2] * p)
+    state = step @ drive @ step.T
+    reads = np.argwhere(np.isfinite(g[0]))[1:]
+    covariance = state[np.ix_(reads[:, 0], reads[:, 0])] + read**2 * np.eye(len(reads))
+    found = g[0][reads[:, 0], reads[:, 1]]
+    exact = multivariate_normal(mean[reads[:, 0]], covariance).logpdf(found)
+    assert gain.sum() == pytest.approx(exact, rel=1e-10)
 
 
 def test_fit_recovers_the_memory_and_the_spread_of_many_devices():
