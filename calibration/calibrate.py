@@ -21,9 +21,13 @@ from pcmsim.calibration.records import Campaign, Instrument
 from pcmsim.calibration.relaxation import RelaxationFit
 from pcmsim.calibration.relaxation_check import RelaxationCheck
 from pcmsim.calibration.reproduction import LevelCheck, check_levels
+from pcmsim.calibration.response import ResponseFit
+from pcmsim.calibration.response_check import ResponseCheck
+from pcmsim.calibration.response_set import fit_pulses_alone
+from pcmsim.calibration.response_sweeps import SweepTable
 from pcmsim.calibration.stuck import fit_stuck_exponent
 from pcmsim.calibration.validation import Validation
-from pcmsim.devices.params import ParameterSet, load_parameter_set
+from pcmsim.devices.params import Entry, ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, UsageError
 
 _LAWS = ("programming_std", "nu_mean", "nu_std")
@@ -58,9 +62,13 @@ class Calibration:
 
     checks          how well the set reproduces mean and spread of every level at every time
     faults          why the set must not be used; empty if it reproduces its own data
+    fits            None without drift traces, or where devices relax instead
     relaxation, relaxation_check, placement
-                    of devices that relax instead of drifting, whose `fits` are None
+                    of devices that relax
     validation      how well it predicts what the fit did not see, if that was asked for
+    response, response_check, sweeps
+                    response to pulses and programming curve, where there are no drift traces
+    refusal         why the data can be no set at all; empty if they can
     """
 
     instrument: Instrument
@@ -74,30 +82,31 @@ class Calibration:
     relaxation_check: RelaxationCheck | None = None
     placement: Placement | None = None
     validation: Validation | None = None
+    response: ResponseFit | None = None
+    response_check: ResponseCheck | None = None
+    sweeps: SweepTable | None = None
+    refusal: str = ""
 
 
 def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
     """Fit everything that `campaign` allows, and assemble a parameter set.
 
-    Drift traces are needed; repeated reads, a yield map and more are used if they are there. Raises
+    Repeated reads, a yield map and more are used if there are drift traces; without these, only a
+    staircase or a programming curve is (`pcmsim.calibration.response_set`). Raises
     `DataError` or `UsageError` before any fit for data that cannot be used. A set that does not
     reproduce its own data is returned with the reasons in `faults`; `refuse` raises them.
     """
     base = load_parameter_set(choices.base)
+    if next(iter(campaign.drift), None) is None:
+        return _without_drift(campaign, choices, base)
     fits = fit_campaign(campaign, choices)
     entries = fitted_entries(fits, choices.source)
     if choices.t_read_s is not None:
         entries["t_read_s"] = replace(
             entries["t_read_s"], value=choices.t_read_s, source="integration time of later reads"
         )
-    kept = {
-        name: replace(entry, source=f"not measured, kept from {base.name}: {entry.source}")
-        for name, entry in base.entries.items()
-        if name not in entries
-    }
-    ordered = {name: (entries | kept)[name] for name in [*base.entries, *entries]}
     title = choices.title or f"Calibrated from {fits.drift.table().n:,} devices"
-    candidate = ParameterSet(choices.name, title, choices.source, ordered).checked()
+    candidate = _completed(entries, choices, base, title)
     checks = check_levels(fits.drift, candidate.values)
     noise, faults, loop = fits.noise, fits.faults, fits.programming
     exclusions = fits.drift.exclusions
@@ -111,8 +120,43 @@ def calibrate(campaign: Campaign, choices: Choices) -> Calibration:
     return Calibration(campaign.instrument, candidate, fits, missing, exclusions, checks, reasons)
 
 
+def _without_drift(campaign: Campaign, choices: Choices, base: ParameterSet) -> Calibration:
+    """A set that holds the response to pulses, and everything else of `base`."""
+    t_read_s, source = choices.t_read_s, choices.source
+    found = fit_pulses_alone(campaign, base, choices.g_max, t_read_s, source)
+    title = choices.title or "Calibrated from pulses alone"
+    return Calibration(
+        campaign.instrument,
+        base if found.refusal else _completed(found.entries, choices, base, title),
+        None,
+        found.unidentified,
+        found.exclusions,
+        (),
+        found.check.faults() if found.check is not None else (),
+        response=found.response,
+        response_check=found.check,
+        sweeps=found.sweeps,
+        refusal=found.refusal,
+    )
+
+
+def _completed(
+    entries: dict[str, Entry], choices: Choices, base: ParameterSet, title: str
+) -> ParameterSet:
+    """The set of these entries and, for what is not among them, those of `base`."""
+    kept = {
+        name: replace(entry, source=f"not measured, kept from {base.name}: {entry.source}")
+        for name, entry in base.entries.items()
+        if name not in entries
+    }
+    ordered = {name: (entries | kept)[name] for name in [*base.entries, *entries]}
+    return ParameterSet(choices.name, title, choices.source, ordered).checked()
+
+
 def refuse(calibration: Calibration) -> None:
-    """Raise `DataError` if the set does not reproduce the data it was made from."""
+    """Raise `DataError` if there is no set, or it does not reproduce the data it was made from."""
+    if calibration.refusal:
+        raise DataError(calibration.refusal)
     if calibration.faults:
         first, *others = calibration.faults
         more = f" (and {len(others)} more)" if others else ""

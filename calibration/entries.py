@@ -18,6 +18,10 @@ from pcmsim.calibration.records import Instrument
 from pcmsim.devices.params import Entry, ParameterSet
 
 _MEASUREMENT = {
+    **dict.fromkeys(
+        ("programming_std", "nu_mean", "nu_std", "read_noise"),
+        "drift traces of twenty or more devices at several targets",
+    ),
     "reset_median": "drift traces of devices left in RESET (target 0)",
     "nu_device_share": "drift traces of the same devices, programmed at least twice",
     "read_noise_exponent": "repeated reads, thirty or more in a row on twenty or more devices",
@@ -100,12 +104,7 @@ def fitted_entries(fits: Fits, source: str) -> dict[str, Entry]:
 
 def unidentified(fits: Fits, base: ParameterSet, found: dict[str, Entry]) -> list[Unidentified]:
     """Entries that are kept from `base`, and parameters of laws that nothing depends on."""
-    missing = []
-    for name, entry in base.entries.items():
-        if name not in found:
-            measurement = _MEASUREMENT.get(_TOGETHER.get(name, name), "another campaign")
-            kept = f"{entry.value} of {base.name}"
-            missing.append(Unidentified(name, "not measured in this campaign", measurement, kept))
+    missing = list(not_measured(base, found))
     laws = [choice.kept for choice in fits.laws.values()] + [fits.noise_law]
     for law in laws:
         for part in law.regression.unidentified:
@@ -123,6 +122,15 @@ def unidentified(fits: Fits, base: ParameterSet, found: dict[str, Entry]) -> lis
         measurement = _MEASUREMENT["read_noise_exponent"]
         missing.append(Unidentified("read_noise_exponent", why, measurement, "1"))
     return missing
+
+
+def not_measured(base: ParameterSet, found: dict[str, Entry]) -> Iterator[Unidentified]:
+    """Entries of `base` that are not among those `found`, each with the measurement it needs."""
+    for name, entry in base.entries.items():
+        if name not in found:
+            measurement = _MEASUREMENT.get(_TOGETHER.get(name, name), "another campaign")
+            kept = f"{entry.value} of {base.name}"
+            yield Unidentified(name, "not measured in this campaign", measurement, kept)
 
 
 def _exponent_source(fits: Fits, source: str) -> str:
