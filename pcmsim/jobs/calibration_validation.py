@@ -105,7 +105,7 @@ def _left_out_section(found: Sequence[LeftOut]) -> Section:
         row = (label, format_duration(t_s), n, Measured(mean, mean_stderr), other_mean)
         rows.append((*row, Measured(std, std_stderr), other_std, p_value(p)))
     text = (
-        "Each time in turn was left out of the fit, and the reads at that time were predicted from "
+        "Some times were left out of the fit, one by one, and their reads were predicted from "
         "the others."
     )
     head = ("level", "time", "devices", "mean [µS]", "predicted", "spread [µS]", "predicted", "p")
