@@ -29,6 +29,7 @@ ArrayError = tuple[float, FloatArray, FloatArray, float]
 # name, value, stderr, bootstrap_stderr
 Bootstrap = tuple[str, float, float, float]
 _TIMES = 3
+_MOST_ROWS = 24  # of a table that is not folded
 _REJECTED = 0.01
 _MOST_DECADES = 4.0  # of a p-value, at which the colours of the map saturate
 
@@ -104,11 +105,12 @@ def _left_out_section(found: Sequence[LeftOut]) -> Section:
         row = (label, format_duration(t_s), n, Measured(mean, mean_stderr), other_mean)
         rows.append((*row, Measured(std, std_stderr), other_std, p_value(p)))
     text = (
-        "Each time in turn was left out of the fit, and the reads at that time were predicted from "
+        "Some times were left out of the fit, one by one, and their reads were predicted from "
         "the others."
     )
     head = ("level", "time", "devices", "mean [µS]", "predicted", "spread [µS]", "predicted", "p")
-    table = Table("Times that were left out of the fit.", head, tuple(rows))
+    caption = "Times that were left out of the fit."
+    table = Table(caption, head, tuple(rows), folded=len(rows) > _MOST_ROWS)
     return Section("Times left out", text, (), (table,))
 
 

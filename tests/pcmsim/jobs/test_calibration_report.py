@@ -3,13 +3,12 @@
 import html
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from pcmsim.calibration.calibrate import refuse
 from pcmsim.calibration.distributions import compare
@@ -19,6 +18,7 @@ from pcmsim.calibration.pairwise import pairwise
 from pcmsim.calibration.staircase import NAMES, StaircaseFit
 from pcmsim.calibration.staircase_moments import Protocol, StaircaseModel
 from pcmsim.calibration.structure import StructureFit, differentiate, fit_structure
+from pcmsim.cli.main import app
 from pcmsim.config import load_plan
 from pcmsim.devices import load_parameter_set
 from pcmsim.devices.laws import ClippedPower
@@ -252,13 +252,12 @@ def test_a_folder_that_cannot_be_written_is_one_usage_error(folder, tmp_path):
         check_report_folder(tmp_path / folder)
 
 
-def test_a_bad_folder_is_refused_by_the_command_before_any_fit(lab, tmp_path):
+def test_a_bad_folder_is_refused_by_the_command_before_any_fit(tmp_path):
     (tmp_path / "file").write_text("")
-    options = ["--name", "a", "--out", "a.yaml", "--report", "file"]
-    run = [sys.executable, "-m", "pcmsim", "calibrate", "missing.h5", *options]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--report file is a file; name a folder" in " ".join(done.stderr.split())
+    order = ["calibrate", str(tmp_path / "missing.h5"), "--name", "a", "--out", "a.yaml"]
+    done = CliRunner().invoke(app, [*order, "--report", str(tmp_path / "file")])
+    assert isinstance(done.exception, UsageError)
+    assert "is a file; name a folder" in str(done.exception)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
