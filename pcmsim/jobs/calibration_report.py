@@ -15,9 +15,11 @@ from pcmsim.jobs.calibration_faults import fault_sections
 from pcmsim.jobs.calibration_goodness import goodness_section
 from pcmsim.jobs.calibration_laws import law_sections
 from pcmsim.jobs.calibration_levels import level_section
+from pcmsim.jobs.calibration_programming import programming_section
 from pcmsim.jobs.calibration_pulses import pulse_sections
 from pcmsim.jobs.calibration_reads import reads_section
 from pcmsim.jobs.calibration_relaxation import relaxation_sections, relaxation_tests
+from pcmsim.jobs.calibration_response import response_sections
 from pcmsim.jobs.calibration_tables import (
     exclusion_section,
     parameter_section,
@@ -91,13 +93,15 @@ def _fitted_sections(calibration: Calibration, base: ParameterSet) -> list[Secti
     if calibration.relaxation is not None:
         return relaxation_sections(calibration, calibration.relaxation)
     if fits is None:
-        return []
+        return list(response_sections(calibration))
+    loop, values = fits.programming, calibration.parameter_set.values
     return [
         goodness_section(fits),
         level_section(calibration, fits.drift),
         *law_sections(fits, base),
         *([reads_section(fits.noise)] if fits.noise is not None else []),
         *pulse_sections(fits.pulses, base),
+        *([programming_section(loop, values)] if loop is not None else []),
         *fault_sections(fits, base),
     ]
 
