@@ -87,7 +87,7 @@ def fit_files(order: Order, out: Path, validated: bool = False) -> tuple[Calibra
     if law == "relaxation":
         return calibrate_relaxation(campaign, choices), sources
     fitted = calibrate(campaign, choices)
-    if validated and not fitted.faults:
+    if validated and fitted.fits is not None and not fitted.faults:
         fitted = replace(fitted, validation=validate(campaign, choices, fitted))
     return fitted, sources
 

@@ -24,6 +24,12 @@ def fitted(name: str, x: FloatArray, y: FloatArray, stderr: FloatArray) -> Serie
     return Series(name, "fit", x, y, low=y - COVERS * stderr, high=y + COVERS * stderr)
 
 
+def zero(x: FloatArray) -> Series:
+    """A thin line at zero, as long as `x`."""
+    ends = np.array([np.min(x, initial=0), np.max(x, initial=0)], dtype=np.float64)
+    return Series("zero", "guide", ends, np.zeros(2))
+
+
 def no_deviation(x: FloatArray) -> Series:
     """Zero, and the range that 95 % of deviations in standard errors lie in."""
     ends = np.array([np.min(x, initial=np.inf), np.max(x, initial=-np.inf)])

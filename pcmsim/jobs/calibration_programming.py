@@ -5,7 +5,7 @@ import numpy as np
 from pcmsim.calibration.programming import ProgrammingFit
 from pcmsim.calibration.programming_check import agreements
 from pcmsim.devices.params import Values
-from pcmsim.jobs.calibration_panels import no_deviation
+from pcmsim.jobs.calibration_panels import zero
 from pcmsim.report.calibration_records import (
     Axis,
     Cell,
@@ -52,7 +52,7 @@ def _figure(fit: ProgrammingFit) -> Figure:
         np.array([level.pulses.stderr("iterations") for level in fit.levels]),
     )
     panels = (
-        Panel("bias", _TARGET, Axis("G − target [µS]"), (series["bias"], no_deviation(g))),
+        Panel("bias", _TARGET, Axis("G − target [µS]"), (series["bias"], zero(g))),
         Panel("spread", _TARGET, Axis("standard deviation [µS]"), (series["std"],)),
         Panel("pulses", _TARGET, Axis("pulses on average"), (pulses,)),
     )

@@ -83,7 +83,7 @@ def calibration_report(
     numbers = _numbers(calibration, sources, base, date)
     title = f"{found.title} · calibrated {date}"
     return CalibrationReport(
-        found.name, title, _key_numbers(calibration), calibration.faults, tuple(sections), numbers
+        found.name, title, _key_numbers(calibration), _faults(calibration), tuple(sections), numbers
     )
 
 
@@ -122,18 +122,24 @@ def _tested_sections(calibration: Calibration) -> list[Section]:
 def _key_numbers(calibration: Calibration) -> tuple[KeyNumber, ...]:
     found = calibration.parameter_set
     fitted = sum(entry.stderr is not None for entry in found.entries.values())
-    faults = len(calibration.faults)
+    faults = len(_faults(calibration))
     verdict = "no" if faults else "yes"
-    note = f"{faults} deviations beyond what is tolerated" if faults else "every level, every time"
+    note = f"{faults} reasons against it" if faults else "within what is tolerated"
     left = sum(x.count for x in calibration.exclusions if x.what == "devices")
     lost = len(calibration.unidentified)
     return (
-        KeyNumber("Reproduces its data", verdict, f"mean and spread, {note}"),
+        KeyNumber("Reproduces its data", verdict, note),
         *_devices(calibration),
         KeyNumber("Entries fitted", fitted, f"of {len(found.entries)} in the set"),
         KeyNumber("Not identified", lost, "kept from the base set, or at a limit"),
         KeyNumber("Left out", left, "devices, over all fits"),
     )
+
+
+def _faults(calibration: Calibration) -> tuple[str, ...]:
+    """Why there is no set, or it must not be used."""
+    refusal = (calibration.refusal,) if calibration.refusal else ()
+    return (*refusal, *calibration.faults)
 
 
 def _devices(calibration: Calibration) -> Iterator[KeyNumber]:
@@ -155,7 +161,7 @@ def _numbers(
     return {
         "date": date,
         "base": base.name,
-        "refused": bool(calibration.faults),
+        "refused": bool(_faults(calibration)),
         "versions": versions(),
         "entries": {
             name: {

@@ -6,7 +6,7 @@ from pcmsim.calibration.calibrate import Calibration
 from pcmsim.calibration.response import ResponseFit
 from pcmsim.calibration.response_check import ResponseCheck
 from pcmsim.calibration.response_sweeps import Column, SweepTable
-from pcmsim.jobs.calibration_panels import no_deviation
+from pcmsim.jobs.calibration_panels import zero
 from pcmsim.report.calibration_records import (
     Axis,
     Cell,
@@ -52,7 +52,7 @@ def _table_figure(fit: ResponseFit) -> Figure:
     by_g = Series("mean", "data", table.g, table.g_mean, table.g_mean_stderr)
     g_spread = Series("spread over ramps", "data", table.g, table.g_std)
     panels = (
-        Panel("against the pulse", _PULSE, axis, (by_pulse, spread, no_deviation(table.pulse))),
+        Panel("against the pulse", _PULSE, axis, (by_pulse, spread, zero(table.pulse))),
         Panel("against G", Axis("G one pulse earlier [µS]"), axis, (by_g, g_spread)),
     )
     return Figure("Increments", "Mean and spread; bars are 1.96 standard errors.", panels)
@@ -104,11 +104,12 @@ def _sweep_section(found: SweepTable) -> Section:
     )
     whole = Series("all", "data", found.amplitude, log_g.std)
     slope = Series("slope", "data", found.amplitude, log_g.slope, log_g.slope_stderr)
-    zero = no_deviation(found.amplitude)
     panels = (
         Panel("conductance", axis, Axis("G [µS]", "log"), (curve,)),
         Panel("spread of ln G", axis, Axis("standard deviation"), (whole, *parts)),
-        Panel("change over sweeps", axis, Axis("ln G per 100 sweeps"), (slope, zero)),
+        Panel(
+            "change over sweeps", axis, Axis("ln G per 100 sweeps"), (slope, zero(found.amplitude))
+        ),
     )
     text = (
         f"{found.devices:,} devices, {found.sweeps:,} sweeps; standard errors rest on "
