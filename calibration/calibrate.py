@@ -127,7 +127,9 @@ def _without_drift(campaign: Campaign, choices: Choices, base: ParameterSet) -> 
     title = choices.title or "Calibrated from pulses alone"
     return Calibration(
         campaign.instrument,
-        base if found.refusal else _completed(found.entries, choices, base, title),
+        replace(base, name=choices.name, title="No set")
+        if found.refusal
+        else _completed(found.entries, choices, base, title),
         None,
         found.unidentified,
         found.exclusions,
