@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcmsim.calibration.checks_keys import key_findings
-from pcmsim.calibration.checks_reads import row_findings, summary, summary_findings
+from pcmsim.calibration.checks_reads import row_findings, sampled, summary, summary_findings
 from pcmsim.calibration.checks_shape import rising_findings, shape_findings, target_findings
 from pcmsim.calibration.checks_units import unit_findings
 from pcmsim.calibration.findings import Finding
@@ -37,7 +37,7 @@ def programmed_findings(
     )
     found = summary(levels.g)
     yield from summary_findings(found, dataset)
-    units = list(unit_findings(found.sample, dataset))
+    units = list(unit_findings(found.sample, dataset, levels.g_target[sampled(len(levels.g))]))
     yield from units
     yield from key_findings((levels.device, levels.g_target), columns, dataset)
     if not units:
@@ -45,15 +45,12 @@ def programmed_findings(
 
 
 def _length_findings(levels: ProgrammedLevels) -> Iterator[Finding]:
-    """Fields that do not have one entry for each row, or each later read, of `g`."""
-    rows, reads = np.shape(levels.g)
+    """Fields that do not have one entry for each row of `g`."""
+    rows = len(levels.g)
     for name in ("iterations", "converged", "g_verify"):
         if len(getattr(levels, name)) != rows:
             what = f"{len(getattr(levels, name))} {name} but {rows} rows of g"
             yield Finding("levels", None, what, kind="shape")
-    if len(levels.read_after_s) != reads:
-        what = f"{len(levels.read_after_s)} times but {reads} reads in each row of g"
-        yield Finding("levels", None, what, kind="shape")
 
 
 def _own_findings(levels: ProgrammedLevels, instrument: Instrument) -> Iterator[Finding]:

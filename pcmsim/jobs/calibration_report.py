@@ -73,6 +73,7 @@ def calibration_report(
     """All that the page shows; an effect that was not measured has no section."""
     found = calibration.parameter_set
     sections: list[Section] = [
+        *([goodness_section(calibration.fits)] if calibration.fits is not None else []),
         parameter_section(calibration, base),
         *_fitted_sections(calibration, base),
         *_tested_sections(calibration),
@@ -96,7 +97,6 @@ def _fitted_sections(calibration: Calibration, base: ParameterSet) -> list[Secti
         return list(response_sections(calibration))
     loop, values = fits.programming, calibration.parameter_set.values
     return [
-        goodness_section(fits),
         level_section(calibration, fits.drift),
         *law_sections(fits, base),
         *([reads_section(fits.noise)] if fits.noise is not None else []),

@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pcmsim.calibration.calibrate import refuse
+from pcmsim.calibration.calibrate import Choices, calibrate, refuse
 from pcmsim.calibration.distributions import compare
 from pcmsim.calibration.estimate import Estimate
 from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.pairwise import pairwise
+from pcmsim.calibration.records import (
+    Campaign,
+    DriftTraces,
+    Instrument,
+    ProgrammingCurve,
+    SetStaircases,
+)
+from pcmsim.calibration.relaxation_set import calibrate_relaxation
 from pcmsim.calibration.staircase import NAMES, StaircaseFit
 from pcmsim.calibration.staircase_moments import Protocol, StaircaseModel
 from pcmsim.calibration.structure import StructureFit, differentiate, fit_structure
@@ -93,6 +101,7 @@ def test_every_effect_that_was_measured_has_a_section(report):
         "Repeated reads",
         "Drift after SET",
         "Programming curve",
+        "Closed-loop programming",
         "Faults",
         "Left out",
         "Not identified",
@@ -226,7 +235,7 @@ def test_hostile_names_are_escaped(fitted):
 def test_a_refused_set_gets_a_page_and_ends_in_the_error(lab, fitted, tmp_path, monkeypatch):
     fault = "at 10 uS and 60 s the mean is 9 +- 0.1 uS, the set gives 8 uS"
     bad = replace(fitted[0], faults=(fault,))
-    monkeypatch.setattr("pcmsim.jobs.calibrate.fit_files", lambda order, out: (bad, fitted[1]))
+    monkeypatch.setattr("pcmsim.jobs.calibrate.fit_files", lambda order, out, **_: (bad, fitted[1]))
     out, folder = tmp_path / "a.yaml", tmp_path / "page"
     with pytest.raises(DataError, match="does not reproduce its own data"):
         calibrate_files(Order([lab], "my-chip", DATE), out, folder)
@@ -239,7 +248,7 @@ def test_a_refused_set_gets_a_page_and_ends_in_the_error(lab, fitted, tmp_path, 
 
 
 def test_without_a_folder_no_page_is_written(lab, fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr("pcmsim.jobs.calibrate.fit_files", lambda order, out: fitted)
+    monkeypatch.setattr("pcmsim.jobs.calibrate.fit_files", lambda order, out, **_: fitted)
     calibrate_files(Order([lab], "my-chip", DATE), tmp_path / "a.yaml")
     assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
 
@@ -396,3 +405,39 @@ def test_validation_tables_and_the_fan_of_an_array(report):
     text = words(render(replace(report, sections=tuple(sections))))
     assert "10 µS 1 h 400 7.900 ± 0.050 7.95 1.000 ± 0.030 1.1 < 0.001" in text
     assert "x 1 ± 0 0.1 unknown" in text
+
+
+def test_devices_that_relax_have_a_page_of_their_own(tmp_path):
+    rng = np.random.default_rng(0)
+    targets = np.repeat([5.0, 15.0, 25.0], 150)
+    first = targets + 0.3 * rng.standard_normal(450)
+    times = np.array([1e-3, 0.1, 10.0, 1e4])
+    walk = np.cumsum(rng.standard_t(4, (450, 3)), axis=1)
+    g = np.column_stack([first, np.maximum(first[:, None] + walk, 0.0)])
+    number = np.arange(450)
+    part = DriftTraces(number, 0 * number, targets, np.ones(450, bool), times, g)
+    campaign = Campaign(Instrument(1e-4, g_noise_std=0.02), drift=(part,), law="relaxation")
+    made = calibrate_relaxation(campaign, Choices("walks", base="ideal"))
+    page = calibration_report(made, [], load_parameter_set("ideal"), DATE)
+    titles = [found.title for found in page.sections]
+    assert titles[:4] == ["Parameters", "Relaxation", "Memory", "Placement"]
+    assert "Rejections" in titles
+    text = words(render(page))
+    assert "scale[0]" in text
+    assert "nan" not in text.lower().split()
+
+
+def test_ramps_and_sweeps_without_drift_have_sections(tmp_path):
+    rng = np.random.default_rng(1)
+    g = 5.0 + np.cumsum(rng.normal(0.5, 0.2, (15, 31)), axis=1)
+    ramps = SetStaircases(np.zeros(15, int), np.arange(15), np.ones(1), 2.0, g[:, :, None])
+    volts = np.linspace(1.0, 3.0, 9)
+    g = np.exp(2.0 - volts + 0.1 * rng.standard_normal((40, 9)))
+    sweeps = ProgrammingCurve(np.zeros(40, int), np.arange(40), volts, 1.0, g, unit="V")
+    campaign = Campaign(Instrument(1e-4), staircases=ramps, curve=sweeps)
+    made = calibrate(campaign, Choices("ramps", base="ideal"))
+    page = calibration_report(made, [], load_parameter_set("ideal"), DATE)
+    titles = [found.title for found in page.sections]
+    assert titles[:3] == ["Parameters", "Pulse response", "Programming curve"]
+    assert abs(made.response.table.mean_all - 0.5) < 0.05
+    assert "Increments rise by 0." in words(render(page))
