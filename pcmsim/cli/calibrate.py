@@ -1,8 +1,9 @@
 """`pcmsim calibrate`."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -74,6 +75,8 @@ def _show(calibration: Calibration, base: str) -> None:
             cells = (text(found.value), text(found.stderr), text(kept.value if kept else ""))
             table.add_row(entry, *cells)
     console.out.print(table)
+    for line in _tests(calibration):
+        console.out.print(line)
     for exclusion in calibration.exclusions:
         console.out.print(
             f"left out of {exclusion.dataset}: {exclusion.count:,} {exclusion.what}: "
@@ -81,3 +84,24 @@ def _show(calibration: Calibration, base: str) -> None:
         )
     for lost in calibration.unidentified:
         console.out.print(f"not identified: {lost.entry} ({lost.why}); kept {lost.kept:.60}")
+
+
+def _tests(calibration: Calibration) -> Iterator[str]:
+    """How many tests on data that were left out of the fit reject the set at 1 %."""
+    made, relaxed = calibration.validation, calibration.relaxation_check
+    groups: dict[str, Sequence[Any]] = {}
+    if made is not None:
+        groups |= {
+            "held-out devices, levels and times": made.distributions,
+            "left-out times, levels": made.left_out,
+            "products of held-out devices, times": made.array,
+        }
+    if relaxed is not None:
+        groups |= {
+            "held-out devices, targets and times": relaxed.levels,
+            "held-out devices, groups of targets and times": relaxed.groups,
+            "left-out times, groups of targets": relaxed.left_out,
+        }
+    for name, tests in groups.items():
+        rejected = sum(test.p_value < 0.01 for test in tests)
+        yield f"{name}: {rejected} of {len(tests)} rejected at 1 %"
