@@ -7,6 +7,7 @@ from campaigns import DEFAULT, VALUES, campaign_of
 from pcmsim.calibration.calibrate import Choices, calibrate
 from pcmsim.calibration.drift import fit_drift
 from pcmsim.calibration.law_fits import fit_clipped_log
+from pcmsim.calibration.noise_law import fit_noise_law
 from pcmsim.calibration.virtual import measure_campaign
 from pcmsim.config import build_plan
 
@@ -74,17 +75,21 @@ def test_spread_of_the_exponent_is_recovered_within_five_per_cent(study):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_intervals_of_the_laws_of_the_exponent_cover_the_truth_in_two_hundred_campaigns():
+def test_intervals_of_the_laws_of_the_levels_cover_the_truth_in_two_hundred_campaigns():
     """Coverage of 95 % in 200 campaigns has a standard error of 1.5 %."""
-    inside = {entry: np.zeros(4) for entry in ("nu_mean", "nu_std")}
+    inside = {"nu_mean": [], "nu_std": [], "read_noise": []}
     for seed in range(200):
         campaign = campaign_of(seed, drift={})
         table = fit_drift(campaign.drift, campaign.instrument, 25.0, 20.0).table()
-        for entry, count in inside.items():
-            law = getattr(VALUES, entry)
-            truth = np.array([law.slope, law.intercept, law.low, law.high])
-            found = fit_clipped_log(table, 25.0, entry).regression.estimate
-            count += np.abs(found.values - truth) < 1.96 * found.stderrs
-    for entry, count in inside.items():
-        print(entry, "slope, intercept, low, high:", count / 200)  # noqa: T201
-        assert np.all((count / 200 >= 0.90) & (count / 200 <= 0.99)), entry
+        for entry, rows in inside.items():
+            noise = entry == "read_noise"
+            law = fit_noise_law(table, 25.0) if noise else fit_clipped_log(table, 25.0, entry)
+            found = law.regression.estimate
+            truth = np.array([getattr(getattr(VALUES, entry), name) for name in found])
+            rows.append(np.abs(found.values - truth) < 1.96 * found.stderrs)
+    for entry, rows in inside.items():
+        covered, first = np.mean(rows, axis=0), np.mean(rows[:50], axis=0)
+        print(entry, "coverage", covered, "of the first fifty", first)  # noqa: T201
+        assert covered.min() >= 0.90, entry
+        # Errors of the noise law neglect that its levels' placements and powers go together.
+        assert covered.max() <= (1.0 if entry == "read_noise" else 0.99), entry
