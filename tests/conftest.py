@@ -1,9 +1,12 @@
 """What all tests share: the data folder, and where the numbers made elsewhere are."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+from pcmsim.cli import main as command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,3 +18,21 @@ def data_folder():
     if not folder.exists():
         pytest.skip(f"real data not found in {folder}; set PCMSIM_DATA")
     return folder
+
+
+@pytest.fixture
+def pcmsim(monkeypatch, capsys):
+    """Call the command line in this process: (exit code, standard output, standard error)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["pcmsim", *map(str, words)])
+        monkeypatch.setenv("PCMSIM_DATA", "nowhere")
+        code = 0
+        try:
+            command_line.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call

@@ -9,7 +9,6 @@ import yaml
 
 from pcmsim import runlog
 from pcmsim.cli import console
-from pcmsim.cli import main as command_line
 from pcmsim.devices import parameter_set_names
 
 TINY = {
@@ -18,24 +17,6 @@ TINY = {
     "network": {"unit": "snu", "hidden": [8]},
     "training": {"epochs": 2, "batch_size": 4, "learning_rate": 0.01},
 }
-
-
-@pytest.fixture
-def pcmsim(monkeypatch, capsys):
-    """Call the command line in this process: (exit code, standard output, standard error)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["pcmsim", *map(str, words)])
-        monkeypatch.setenv("PCMSIM_DATA", "nowhere")
-        code = 0
-        try:
-            command_line.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """From a virtual chip to a parameter set that other jobs accept, by the command line."""
 
-import subprocess
-import sys
-
 import pytest
 
 from pcmsim.calibration.virtual import measure_campaign
@@ -133,9 +130,9 @@ def test_a_wrong_order_is_refused(measured, tmp_path, changes, message):
         (["calibrate", "none.h5", "--name", "a", "--out", "a.txt"], 2, "ends in .yaml"),
     ],
 )
-def test_the_command_line_ends_in_one_line(tmp_path, arguments, code, message):
-    run = [sys.executable, "-m", "pcmsim", *arguments]
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == code
-    assert message in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+def test_the_command_line_ends_in_one_line(tmp_path, arguments, code, message, pcmsim, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found, _, err = pcmsim(*arguments)
+    assert found == code
+    assert message in " ".join(err.split())
+    assert "Traceback" not in err

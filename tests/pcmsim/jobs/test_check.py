@@ -1,8 +1,5 @@
 """Checking files: every fault and warning of every file, and an exit code."""
 
-import subprocess
-import sys
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -124,19 +121,14 @@ def test_a_sheet_is_checked_like_a_table(tmp_path):
     assert found.faults == 0
 
 
-def run(folder, *arguments):
-    command = [sys.executable, "-m", "pcmsim", "check", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_the_command_lists_faults_and_ends_with_the_code_of_bad_data(tmp_path, good, bad):
-    fine = run(tmp_path, good)
-    assert fine.returncode == 0
-    assert "good.h5: nothing is wrong" in fine.stdout
+def test_the_command_lists_faults_and_ends_with_the_code_of_bad_data(tmp_path, good, bad, pcmsim):
+    code, out, _ = pcmsim("check", good)
+    assert code == 0
+    assert "good.h5: nothing is wrong" in " ".join(out.split())
     (hostile := tmp_path / "\x1b[31mx.h5").write_bytes(b"no file")
-    done = run(tmp_path, good, bad, hostile)
-    assert done.returncode == 3
-    assert "bad.h5: 1 warning, 12 faults" in done.stdout
-    assert "error: 13 faults in 2 files of 3" in " ".join(done.stderr.split())
-    assert "\x1b" not in done.stdout + done.stderr
-    assert "and 7 more of this sort" in " ".join(done.stdout.replace("│", " ").split())
+    code, out, err = pcmsim("check", good, bad, hostile)
+    assert code == 3
+    assert "bad.h5: 1 warning, 12 faults" in " ".join(out.split())
+    assert "error: 13 faults in 2 files of 3" in " ".join(err.split())
+    assert "\x1b" not in out + err
+    assert "and 7 more of this sort" in " ".join(out.replace("│", " ").split())
