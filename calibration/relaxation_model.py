@@ -142,7 +142,7 @@ class Likelihood:
         return np.clip(self.reads.g_first / self.g_max, 0.0, 1.0)
 
     def _log(self, ln_onset: float) -> FloatArray:
-        return log_growth(self.reads.t_s, float(np.exp(ln_onset)))
+        return log_growth(self.reads.t_s, float(np.exp(np.clip(ln_onset, -20.0, 20.0))))
 
     def _transformed(self, theta: FloatArray) -> tuple[FloatArray, ...]:
         """(z, w, ln λ, ln δ, γ, change) of each read, those cut off taken at the cut."""
@@ -157,7 +157,8 @@ class Likelihood:
     def _evaluate(self, theta: FloatArray) -> tuple[FloatArray, list[tuple[bool, FloatArray]]]:
         """Contributions, and their derivatives by ln λ, ln δ and γ, once for level and growth."""
         z, w, log_scale, log_tail, skew, change = self._transformed(theta)
-        floor_us, cap_us = (float(x) for x in np.exp(theta[1:3]))
+        law = self.form.law(theta, 0.0, 1.0)
+        floor_us, cap_us = law.floor_us, law.cap_us
         root, tail = np.hypot(1.0, w), np.exp(log_tail)
         steep = -np.log(-np.expm1(-np.maximum(self.reads.g, self.reads.g_low) / floor_us))
         steep += np.logaddexp(change / cap_us, -change / cap_us) - np.log(2.0)

@@ -1,14 +1,15 @@
 """From traces of relaxing devices to a parameter set."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from pcmsim.calibration.calibrate import Calibration, Choices
-from pcmsim.calibration.estimate import Unidentified
+from pcmsim.calibration.estimate import Exclusion, Unidentified
 from pcmsim.calibration.noise_model import RATE_MIN, rate_split
 from pcmsim.calibration.placement import Placement, fit_placement
 from pcmsim.calibration.records import Campaign
-from pcmsim.calibration.relaxation import RelaxationFit, fit_relaxation
+from pcmsim.calibration.relaxation import LOOSE, UNITS, RelaxationFit, fit_relaxation
 from pcmsim.calibration.relaxation_check import RelaxationCheck, check_relaxation
 from pcmsim.calibration.relaxation_model import BLOCKS, SCALES
 from pcmsim.devices.params import PULSE_ENTRIES, Entry, ParameterSet, load_parameter_set
@@ -26,10 +27,10 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
     """
     base = load_parameter_set(choices.base)
     fit = fit_relaxation(campaign.drift, campaign.instrument, choices.g_max)
-    check = check_relaxation(fit, fit.g_low)
     placement = fit_placement(fit.traces)
+    check = check_relaxation(fit, placement)
     t_read_s = choices.t_read_s or campaign.instrument.t_read_s
-    entries = _entries(fit, placement, t_read_s, choices.source)
+    entries = _entries(fit, placement, t_read_s, choices)
     kept = {
         name: Entry(entry.value, entry.unit, f"not measured, kept from {base.name}: {entry.source}")
         for name, entry in base.entries.items()
@@ -49,9 +50,9 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
         candidate,
         None,
         (*fit.unidentified, *missing),
-        fit.exclusions,
+        (*fit.exclusions, *_unused(campaign)),
         check.moments,
-        tuple(_faults(check)),
+        tuple(_faults(fit, check)),
         relaxation=fit,
         relaxation_check=check,
         placement=placement,
@@ -66,14 +67,16 @@ _TELLS = {
 
 
 def _entries(
-    fit: RelaxationFit, placement: Placement, t_read_s: float, source: str
+    fit: RelaxationFit, placement: Placement, t_read_s: float, choices: Choices
 ) -> dict[str, Entry]:
+    source = choices.source
+    largest = "given" if choices.g_max else "largest target that twenty devices had"
     convention = f"convention of this calibration; {source}"
     single = f"single reads at far times: noise is part of relaxation; {source}"
     shared = f"{fit.form.name}, {fit.estimate.n:,} devices at {fit.traces.t_s.size} later times"
     spread = list(placement.law.polynomial), list(placement.stderr)
     return {
-        "g_max": Entry(fit.g_max, "uS", f"largest target that twenty devices had; {source}"),
+        "g_max": Entry(fit.g_max, "uS", f"{largest}; {source}"),
         "g_max_of_fit": Entry(fit.g_max, "uS", f"scale of programming_std; {source}"),
         "programming_std": Entry(
             {"polynomial": spread[0]},
@@ -104,10 +107,11 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 def _errors(fit: RelaxationFit) -> dict[str, Any]:
     """Standard errors of the coefficients; those of logarithms become relative ones."""
-    estimate, units = fit.estimate, {"onset": "onset_s", "floor": "floor_us", "cap": "cap_us"}
+    estimate = fit.estimate
     found: dict[str, Any] = {
-        units[name]: getattr(fit.law, units[name]) * estimate.stderr(f"ln {name}")
+        UNITS[name]: getattr(fit.law, UNITS[name]) * estimate.stderr(f"ln {name}")
         for name in SCALES
+        if estimate.stderr(f"ln {name}") <= LOOSE
     }
     for block in BLOCKS:
         names = [name for name in estimate.names if name.startswith(f"{block}[")]
@@ -115,18 +119,40 @@ def _errors(fit: RelaxationFit) -> dict[str, Any]:
             found[block] = [estimate.stderr(name) for name in names]
     if fit.memory is not None:
         found["persistence"] = fit.memory.estimate.stderr("persistence")
+    if fit.memory is not None and "ln memory" in fit.memory.estimate:
         found["memory_s"] = fit.law.memory_s * fit.memory.estimate.stderr("ln memory")
     return found
 
 
-def _faults(check: RelaxationCheck) -> list[str]:
-    """Why the set must not be used: moments that are off, or too many rejected distributions."""
-    faults = [reason for level in check.moments for reason in level.faults()]
-    rejected = [found for found in check.levels if found.rejected()]
-    if check.levels and len(rejected) > _MOST_REJECTED * len(check.levels):
+def _faults(fit: RelaxationFit, check: RelaxationCheck) -> Iterator[str]:
+    """Why the set must not be used: no fit, nothing to test it on, or data that reject it."""
+    if not fit.estimate.converged:
+        yield f"the fit did not converge: {fit.estimate.message}"
+    tested = check.levels or check.groups
+    if not tested or not check.moments:
+        yield "no group of targets has twenty devices to test it on; measure more devices"
+    for level in check.moments:
+        yield from level.faults()
+    rejected = [found for found in tested if found.rejected()]
+    if len(rejected) > _MOST_REJECTED * len(tested):
         worst = min(rejected, key=lambda found: found.p_value)
-        faults.append(
-            f"held-out devices reject {len(rejected)} of {len(check.levels)} levels and times at "
-            f"1 %, most clearly {worst.label} at {worst.t_s:g} s (D = {worst.statistic:.3f})"
+        yield (
+            f"held-out devices reject {len(rejected)} of {len(tested)} levels and times at 1 %, "
+            f"most clearly {worst.label} at {worst.t_s:g} s (D = {worst.statistic:.3f})"
         )
-    return faults
+
+
+def _unused(campaign: Campaign) -> Iterator[Exclusion]:
+    """What else was measured, which no fit of devices that relax uses."""
+    others: dict[str, Any] = {
+        "set_drift": campaign.set_drift,
+        "staircase": campaign.staircases,
+        "curve": campaign.curve,
+        "yields": campaign.yields,
+        "levels": campaign.levels,
+        **{f"reads {k + 1}": reads for k, reads in enumerate(campaign.reads)},
+    }
+    for dataset, record in others.items():
+        if record is not None:
+            why = "it is not used for devices that relax"
+            yield Exclusion(dataset, why, record.device.size, "rows")

@@ -12,6 +12,8 @@ from pcmsim.devices.laws import FloatArray
 from pcmsim.errors import DataError
 
 _FEWEST = 20
+# Whether g_max was given.
+_WHY = {True: "which was given", False: "the largest that twenty devices had"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def gather(
         for name in ("device", "g_target", "converged", "g")
     }
     targets, counts = np.unique(joined["g_target"], return_counts=True)
+    given = g_max is not None
     if g_max is None:
         often = targets[counts >= _FEWEST]
         g_max = float(often.max() if often.size else targets.max())
@@ -70,7 +73,7 @@ def gather(
     blind, beyond = np.isnan(first), joined["g_target"] > g_max * (1.0 + 1e-9)
     reasons = {
         "the first read, which defines the conductance, is missing": blind,
-        f"the target lies above g_max = {g_max:g} uS, where few devices were": beyond & ~blind,
+        f"the target lies above g_max = {g_max:g} uS, {_WHY[given]}": beyond & ~blind,
     }
     exclusions = [
         Exclusion("drift", why, int(mask.sum()), rows=tuple(np.flatnonzero(mask)[:1000].tolist()))

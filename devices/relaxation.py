@@ -33,8 +33,9 @@ def deviate(
     """The standard normal deviate z of each device `t_s` [s] after it was programmed.
 
     z = √p W(x²)/x + √(1-p) E(x) with x = ln(1 + t/memory): W is a Brownian motion, so that two
-    times share p x1/x2, and E forgets within half a decade of time. `t_s` is one time (shape ())
-    or one for each device. Devices that agree in both drawn numbers to the bit share their path.
+    times share p x1/x2 of it; E forgets within half a decade of 1 + t/memory, and adds to the
+    correlation of times that lie closer. `t_s` is one time (shape ()) or one for each device.
+    Devices that agree in both drawn numbers to the bit share their path.
 
     >>> law = Relaxation(0.1, 1.0, 1e3, (-1.0,), (0.5,), (0.3,), (0,), (0,), (0,), 0.8, 1e-3)
     >>> rng = np.random.default_rng(0)

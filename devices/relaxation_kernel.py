@@ -17,9 +17,9 @@ def paths(
 ) -> None:  # pragma: no cover - compiled
     """Fill `out` with √p W(x²)/x + √(1-p) E(x) of each device.
 
-    W gains a normal draw between knots, in proportion to the root of the variance up to `x`, so
-    that its variance is exact everywhere; E turns from the draw of one knot into that of the next,
-    cos² + sin² = 1. Both come from a hash of (device, knot). Zero for x = 0.
+    W is a Brownian motion that is known at knots; between two it is their line and a bridge of its
+    own height, which has the right variance everywhere. E turns from the draw of one knot into
+    that of the next, cos² + sin² = 1. All come from a hash of (device, knot). Zero for x = 0.
     """
     remembered, forgotten = np.sqrt(persistence), np.sqrt(1.0 - persistence)
     for i in range(keys.size):
@@ -33,10 +33,18 @@ def paths(
             word = mix(mode_of(device, k))
             radius = np.sqrt(_f(2) * minus_log_uniform(np.uint32(word >> _u64(32))))
             turn = _i(np.uint32(word & _u64(0xFFFFFFFF)))
-            low, high = k * _STEP, min((k + 1) * _STEP, x[i])
-            if k <= last:
-                walk += np.sqrt(max(high * high - low * low, 0.0)) * radius * cos_turn(turn)
+            variance = (2 * k + 1) * _STEP * _STEP
+            if k < last:
+                walk += np.sqrt(variance) * radius * cos_turn(turn)
+            elif k == last:
+                share = (x[i] * x[i] - k * k * _STEP * _STEP) / variance
+                share = min(max(share, 0.0), 1.0)
+                walk += share * np.sqrt(variance) * radius * cos_turn(turn)
                 before = radius * sin_turn(turn)
+                word = mix(word)
+                radius = np.sqrt(_f(2) * minus_log_uniform(np.uint32(word >> _u64(32))))
+                turn = _i(np.uint32(word & _u64(0xFFFFFFFF)))
+                walk += np.sqrt(share * (1.0 - share) * variance) * radius * cos_turn(turn)
             else:
                 after = radius * sin_turn(turn)
         angle = 0.5 * np.pi * (x[i] / _STEP - last)

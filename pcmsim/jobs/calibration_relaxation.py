@@ -104,8 +104,13 @@ def _moment_figure(checks: Sequence[LevelCheck]) -> Figure:
             stderr = getattr(check, f"{what}_stderr")
             series.append(Series(name, "data", check.t_s, found, stderr))
             series.append(Series(name, "fit", check.t_s, other))
-        panels.append(Panel(what if what == "mean" else "spread", _TIME, Axis(unit), tuple(series)))
-    caption = "Groups of targets, all devices; bars are 1.96 standard errors, lines the law."
+        title = what if what == "mean" else "spread"
+        axis = Axis("time since the first read [s]", "zero")
+        panels.append(Panel(title, axis, Axis(unit), tuple(series)))
+    caption = (
+        "Groups of targets, all converged devices; bars are 1.96 standard errors, lines devices "
+        "that the set programs."
+    )
     return Figure("Mean and spread", caption, tuple(panels), folded=True)
 
 

@@ -1,0 +1,97 @@
+"""The maximum of the likelihood of relaxation, and errors that do not trust it."""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import minimize
+
+from pcmsim.calibration.clusters import clustered
+from pcmsim.calibration.estimate import Estimate
+from pcmsim.calibration.records import IntArray
+from pcmsim.calibration.relaxation_model import BLOCKS, Form, LaterReads, Likelihood
+from pcmsim.devices.laws import FloatArray
+
+# Slope of the mean log-likelihood at which the optimum has been reached.
+_FLAT, _MOST_STEPS = 1e-6, 200
+# A cost no data have, for parameters at which the likelihood overflows.
+_FORBIDDEN = 1e10
+
+
+def maximise(
+    form: Form, reads: LaterReads, g_max: float, start: FloatArray | None = None
+) -> tuple[FloatArray, str]:
+    """θ of the largest likelihood, and "converged" or why not.
+
+    The outer product of the scores stands for the curvature (Berndt, Hall, Hall and Hausman).
+    """
+    likelihood = Likelihood(form, reads, g_max)
+    theta = _start(form, reads, g_max) if start is None else start
+
+    # The optimiser asks for the slope and for the information of a point one after the other.
+    @lru_cache(maxsize=1)
+    def scores_at(point: bytes) -> FloatArray:
+        return np.nan_to_num(likelihood.scores(np.frombuffer(point)), posinf=0.0, neginf=0.0)
+
+    def objective(theta: FloatArray) -> tuple[float, FloatArray]:
+        cost = -float(likelihood.terms(theta).mean())
+        slope = -scores_at(theta.tobytes()).mean(axis=0)
+        return (cost if np.isfinite(cost) else _FORBIDDEN), slope
+
+    def information(theta: FloatArray) -> FloatArray:
+        scores = scores_at(theta.tobytes())
+        return np.asarray(scores.T @ scores / scores.shape[0])
+
+    with np.errstate(all="ignore"):
+        found = minimize(
+            objective,
+            theta,
+            jac=True,
+            hess=information,
+            method="trust-exact",
+            options={"maxiter": _MOST_STEPS, "gtol": _FLAT},
+        )
+    return np.asarray(found.x), "converged" if found.success else str(found.message)
+
+
+def estimate(
+    form: Form,
+    theta: FloatArray,
+    message: str,
+    reads: LaterReads,
+    device: IntArray,
+    g_max: float,
+) -> Estimate:
+    """Sandwich: H⁻¹ (Σ_d s_d s_dᵀ) H⁻¹ with the scores s_d of whole devices.
+
+    `device` (n,) are the devices of the rows. Not converged where the curvature is not that of a
+    maximum.
+    """
+    likelihood = Likelihood(form, reads, g_max)
+    with np.errstate(all="ignore"):
+        slopes = [
+            likelihood.scores(theta + h).sum(axis=0) - likelihood.scores(theta - h).sum(axis=0)
+            for h in 1e-4 * np.eye(theta.size)
+        ]
+    hessian = np.nan_to_num(np.array(slopes) / 2e-4)
+    hessian = 0.5 * (hessian + hessian.T)
+    if message == "converged" and np.linalg.eigvalsh(hessian).max() > 0.0:
+        message = "the likelihood has no maximum there"
+    numbers, which = np.unique(device, return_inverse=True)
+    scores = np.zeros((numbers.size, theta.size))
+    np.add.at(scores, which, likelihood.by_row(theta))
+    influence = -scores @ np.linalg.pinv(hessian, hermitian=True)
+    covariance = clustered([(numbers, influence)])
+    good = message == "converged"
+    return Estimate(form.names(), theta, covariance, numbers.size, good, message)
+
+
+def _start(form: Form, reads: LaterReads, g_max: float) -> FloatArray:
+    spread = float(np.median(np.abs(reads.g - reads.g_first))) or 1e-3 * g_max
+    first = {"scale": np.log(spread), "growth": 0.5, "tail": 0.2}
+    onset = np.log(np.median(reads.t_s) + reads.t_s.min()) - 2.0
+    theta = [onset, np.log(0.05 * g_max), np.log(0.5 * g_max)]
+    for block in BLOCKS:
+        degree = getattr(form, block)
+        if degree is not None:
+            theta += [first.get(block, 0.0), *[0.0] * degree]
+    return np.array(theta)
