@@ -123,7 +123,12 @@ def fit_clipped_log(
     ends = slope * np.log(np.maximum([g.max(), g.min()], 1e-7)) + intercept
     low = float(ends[0]) if "low" in best.unidentified else low
     high = float(ends[1]) if "high" in best.unidentified else high
-    value = {"slope": slope, "intercept": intercept, "low": max(low, 0.0), "high": max(high, low)}
+    value = {
+        "slope": slope,
+        "intercept": intercept,
+        "low": max(low, 0.0),
+        "high": max(high, low, 0.0),
+    }
     fitted = ClippedLog(**value)
     return LawFit(entry, fitted, value, "clipped logarithm", best, g, seen, errors)
 

@@ -17,7 +17,7 @@ from pcmsim.calibration.relaxation_solve import estimate, maximise
 from pcmsim.calibration.relaxation_traces import Traces, gather
 from pcmsim.devices.laws import FloatArray
 from pcmsim.devices.relaxation_law import Relaxation
-from pcmsim.errors import DataError
+from pcmsim.errors import DataError, UsageError
 from pcmsim.rng import stream
 
 # From the simplest on; a later one has to predict held-out devices surely better to be kept.
@@ -27,6 +27,8 @@ FORMS = (
     Form("skewed", 2, 1, 1, 0, 2, 1),
     Form("skewed, more levels", 3, 2, 2, 1, 3, 2),
 )
+# Of the largest conductance that was read, what g_max may be at most.
+_WIDEST = 10.0
 _WORTH, _SURE, _FEWEST, _SHARE = 2.0, 2.0, 100, 0.2
 # Standard error of the logarithm of a scale beyond which the data do not tell it.
 LOOSE = 2.0
@@ -77,10 +79,17 @@ def fit_relaxation(
     for fewer than a hundred devices, fewer than two times, or parts with different times.
     """
     traces, exclusions = gather(parts, g_max)
-    if np.unique(traces.device).size < _FEWEST:
+    later = np.unique(traces.device[~np.isnan(traces.g).all(axis=1)]).size
+    if later < _FEWEST:
         raise DataError(
-            f"relaxation: {np.unique(traces.device).size} devices with a first read; the shape of "
-            f"a distribution needs {_FEWEST} or more"
+            f"drift: {later} devices up to {traces.g_max:g} uS have a first and a later read; the "
+            f"shape of a distribution needs {_FEWEST} or more"
+        )
+    if np.nanmedian(np.abs(traces.g - traces.g_first[:, None])) == 0.0:
+        raise DataError("drift: most reads equal the first; there is no relaxation to fit")
+    if traces.g_max > _WIDEST * np.max(traces.g_first):
+        raise UsageError(
+            f"g_max = {traces.g_max:g} uS, but no device was above {np.max(traces.g_first):g} uS"
         )
     low = max(instrument.g_variance**0.5, 1e-4 * traces.g_max)
     test = held_out(traces.device, _SHARE, stream(seed, "held out"))

@@ -47,8 +47,9 @@ def fit_memory(z: FloatArray, t_s: FloatArray, device: IntArray) -> Memory | Non
     if not seen.any():
         return None
     pairs = _Pairs(t_s, early[seen], late[seen], products[:, seen])
-    bounds = np.array([[0.0, np.log(1e-6 * t_s[0])], [1.0, np.log(1e3 * t_s[-1])]])
-    start = np.array([0.8, np.log(0.1 * t_s[0])])
+    shortest, longest = max(1e-6 * t_s[0], 1e-12), min(1e3 * t_s[-1], 1e12)
+    bounds = np.array([[0.0, np.log(shortest)], [1.0, np.log(longest)]])
+    start = np.array([0.8, np.log(np.clip(0.1 * t_s[0], 2.0 * shortest, 0.5 * longest))])
     solved = least_squares(pairs.residuals, start, bounds=bounds)
     covariance, n = pairs.covariance(solved.jac, device)
     inside = np.all(np.abs(solved.x - bounds)[:, 1] > 1e-3)

@@ -52,7 +52,7 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
         (*fit.unidentified, *missing),
         (*fit.exclusions, *_unused(campaign)),
         check.moments,
-        tuple(_faults(fit, check)),
+        tuple(_faults(fit, placement, check)),
         relaxation=fit,
         relaxation_check=check,
         placement=placement,
@@ -124,8 +124,10 @@ def _errors(fit: RelaxationFit) -> dict[str, Any]:
     return found
 
 
-def _faults(fit: RelaxationFit, check: RelaxationCheck) -> Iterator[str]:
+def _faults(fit: RelaxationFit, placement: Placement, check: RelaxationCheck) -> Iterator[str]:
     """Why the set must not be used: no fit, nothing to test it on, or data that reject it."""
+    if not placement.g_target.size:
+        yield "no target has twenty converged devices, so where programming ends is not known"
     if not fit.estimate.converged:
         yield f"the fit did not converge: {fit.estimate.message}"
     tested = check.levels or check.groups

@@ -70,6 +70,8 @@ def gather(
         often = targets[counts >= _FEWEST]
         g_max = float(often.max() if often.size else targets.max())
     first = joined["g"][:, 0]
+    if not 0.0 < g_max < np.inf:
+        raise DataError(f"drift/g_target: the largest is {g_max:g} uS; a law needs targets above 0")
     blind, beyond = np.isnan(first), joined["g_target"] > g_max * (1.0 + 1e-9)
     reasons = {
         "the first read, which defines the conductance, is missing": blind,

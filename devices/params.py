@@ -33,6 +33,8 @@ _SET_PULSES = (
     "{mean_slope, mean_offset, mean_memory, std_slope, std_offset, std_memory, memory_pulses}, "
     "{mean_floor, mean_gain, mean_rate_per_us, std_factor, std_offset, std_slope}"
 )
+# What a law of relaxation may multiply the largest conductance by, four standard deviations out.
+_FARTHEST = 100.0
 # A set has all of these or none.
 PULSE_ENTRIES = (
     *("set_pulse", "set_g_min", "set_g_max", "set_device_std", "set_nu_mean", "set_nu_std"),
@@ -232,6 +234,8 @@ def _parse(text: str, name: str) -> ParameterSet:
         loaded = TypeAdapter(ParameterSet).validate_python(raw)
     except ValidationError as error:
         raise UsageError(f"parameter set {name}: {_explain(error)}") from None
+    for blank in sorted(n for n, entry in loaded.entries.items() if entry.value is None):
+        raise UsageError(f"parameter set {name}: {blank} has no value; write one or remove it")
     return _check(loaded, name)
 
 
@@ -263,6 +267,7 @@ def _misfits(values: Values) -> Iterator[str]:
         )
     if values.relaxation is not None and values.set_pulse is not None:
         yield "relaxation and set_pulse exclude each other: pulses need a drift law; remove one"
+    yield from _relaxation_misfits(values)
     g = np.linspace(0.0, 1.0, 101)
     for name in _LAW_NAMES:
         with np.errstate(all="ignore"):
@@ -271,6 +276,23 @@ def _misfits(values: Values) -> Iterator[str]:
             worst = g[np.argmin(np.where(np.isfinite(law), law, -np.inf))]
             yield f"{name} is negative or not finite at g = {worst:g}; it must hold from 0 to 1"
     yield from _pulse_misfits(values)
+
+
+def _relaxation_misfits(values: Values) -> Iterator[str]:
+    """A law that overflows, or exponents beside it."""
+    if values.relaxation is None:
+        return
+    g, z = np.linspace(0.0, values.g_max, 21)[:, None], np.linspace(-4.0, 4.0, 9)
+    with np.errstate(all="ignore"):
+        later = [values.relaxation.relaxed(g, values.g_max, t_s, z) for t_s in (1e-3, 1.0, 1e6)]
+    if not (np.all(np.isfinite(later)) and np.max(later) <= _FARTHEST * values.g_max):
+        yield (
+            f"relaxation takes devices from 0 ... {values.g_max:g} uS to {np.max(later):.3g} uS "
+            f"within 1e6 s, more than {_FARTHEST:g} g_max; check scale, growth, tail and skew"
+        )
+    u = np.linspace(0.0, 1.0, 21)
+    if np.any(values.nu_mean(u)) or np.any(values.nu_std(u)):
+        yield "relaxation stands in place of drift; write nu_mean and nu_std as {constant: 0.0}"
 
 
 def _pulse_misfits(values: Values) -> Iterator[str]:

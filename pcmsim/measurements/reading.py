@@ -40,7 +40,8 @@ def read_campaign(path: Path, part_bytes: int = PART_BYTES) -> Campaign:
         if version != VERSION:
             raise DataError(f"{path} has version {version}; this reads version {VERSION}")
         instrument = _instrument(file, path)
-        law: Any = attribute(file, "law") or "drift"
+        law: Any = attribute(file, "law")
+        law = "drift" if law is None else law
         if law not in ("drift", "relaxation"):
             raise DataError(f"{path} has law = {law!r:.40}; it is drift or relaxation")
         present = groups(file)

@@ -14,6 +14,7 @@ from pcmsim.measurements.texts import texts_of
 
 # Attributes that may be texts, or that a user may have written as texts by mistake.
 TEXTS = (
+    "law",
     *("format", "version", "instrument", "units", *INSTRUMENT, *INSTRUMENT_TEXT),
     *sorted({number for kind in KINDS.values() for number in kind.numbers}),
 )
