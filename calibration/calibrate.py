@@ -152,7 +152,15 @@ def _completed(
         if name not in entries
     }
     ordered = {name: (entries | kept)[name] for name in [*base.entries, *entries]}
-    return ParameterSet(choices.name, title, choices.source, ordered).checked()
+    return made_set(ParameterSet(choices.name, title, choices.source, ordered))
+
+
+def made_set(candidate: ParameterSet) -> ParameterSet:
+    """The set itself; raises `DataError` if what was fitted is no law of a device."""
+    try:
+        return candidate.checked()
+    except UsageError as error:
+        raise DataError(f"the data make no parameter set: {error}") from error
 
 
 def refuse(calibration: Calibration) -> None:

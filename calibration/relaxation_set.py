@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from pcmsim.calibration.calibrate import Calibration, Choices
+import numpy as np
+
+from pcmsim.calibration.calibrate import Calibration, Choices, made_set
 from pcmsim.calibration.estimate import Exclusion, Unidentified
 from pcmsim.calibration.noise_model import RATE_MIN, rate_split
 from pcmsim.calibration.placement import Placement, fit_placement
@@ -13,20 +15,25 @@ from pcmsim.calibration.relaxation import LOOSE, UNITS, RelaxationFit, fit_relax
 from pcmsim.calibration.relaxation_check import RelaxationCheck, check_relaxation
 from pcmsim.calibration.relaxation_model import BLOCKS, SCALES
 from pcmsim.devices.params import PULSE_ENTRIES, Entry, ParameterSet, load_parameter_set
+from pcmsim.errors import DataError
 
 # Of level and time, that held-out devices may reject at 1 %.
 _MOST_REJECTED = 0.2
 
 
+# Laws far from the data, which a search passes through, overflow.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
     """Fit a relaxation law in place of drift, and assemble a parameter set with it.
 
     Read noise cannot be told from relaxation by single reads at far times, so it is part of the
     law, and the set has none besides. Pulses need a drift law, so it has none of these either.
-    Errors and `faults` are those of `pcmsim.calibration.calibrate.calibrate`.
+    Raises `DataError` if the fit does not converge; other errors and `faults` are those of `pcmsim.calibration.calibrate.calibrate`.
     """
     base = load_parameter_set(choices.base)
     fit = fit_relaxation(campaign.drift, campaign.instrument, choices.g_max)
+    if not fit.estimate.converged:
+        raise DataError(f"drift: the law of relaxation does not fit: {fit.estimate.message}")
     placement = fit_placement(fit.traces)
     check = check_relaxation(fit, placement)
     t_read_s = choices.t_read_s or campaign.instrument.t_read_s
@@ -44,7 +51,7 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
     title = choices.title or f"Calibrated from {fit.estimate.n:,} devices that relax"
     together = {**entries, **kept}
     ordered = {name: together.pop(name) for name in base.entries if name in together} | together
-    candidate = ParameterSet(choices.name, title, choices.source, ordered).checked()
+    candidate = made_set(ParameterSet(choices.name, title, choices.source, ordered))
     return Calibration(
         campaign.instrument,
         candidate,
@@ -52,7 +59,7 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
         (*fit.unidentified, *missing),
         (*fit.exclusions, *_unused(campaign)),
         check.moments,
-        tuple(_faults(fit, placement, check)),
+        tuple(_faults(placement, check)),
         relaxation=fit,
         relaxation_check=check,
         placement=placement,
@@ -125,11 +132,9 @@ def _errors(fit: RelaxationFit) -> dict[str, Any]:
 
 
 def _faults(fit: RelaxationFit, placement: Placement, check: RelaxationCheck) -> Iterator[str]:
-    """Why the set must not be used: no fit, nothing to test it on, or data that reject it."""
+    """Why the set must not be used: nothing to test it on, or data that reject it."""
     if not placement.g_target.size:
         yield "no target has twenty converged devices, so where programming ends is not known"
-    if not fit.estimate.converged:
-        yield f"the fit did not converge: {fit.estimate.message}"
     tested = check.levels or check.groups
     if not tested or not check.moments:
         yield "no group of targets has twenty devices to test it on; measure more devices"

@@ -15,6 +15,8 @@ from pcmsim.devices.laws import FloatArray
 _FLAT, _MOST_STEPS = 1e-6, 200
 # A cost no data have, for parameters at which the likelihood overflows.
 _FORBIDDEN = 1e10
+# Scores of single reads beyond this come from parameters far outside of what data allow.
+_STEEPEST = 1e6
 
 
 def maximise(
@@ -30,7 +32,8 @@ def maximise(
     # The optimiser asks for the slope and for the information of a point one after the other.
     @lru_cache(maxsize=1)
     def scores_at(point: bytes) -> FloatArray:
-        return np.nan_to_num(likelihood.scores(np.frombuffer(point)), posinf=0.0, neginf=0.0)
+        scores = np.nan_to_num(likelihood.scores(np.frombuffer(point)), posinf=0.0, neginf=0.0)
+        return np.clip(scores, -_STEEPEST, _STEEPEST)
 
     def objective(theta: FloatArray) -> tuple[float, FloatArray]:
         cost = -float(likelihood.terms(theta).mean())
@@ -72,13 +75,14 @@ def estimate(
             likelihood.scores(theta + h).sum(axis=0) - likelihood.scores(theta - h).sum(axis=0)
             for h in 1e-4 * np.eye(theta.size)
         ]
-    hessian = np.nan_to_num(np.array(slopes) / 2e-4)
+    hessian = np.nan_to_num(np.array(slopes) / 2e-4, posinf=0.0, neginf=0.0)
     hessian = 0.5 * (hessian + hessian.T)
     if message == "converged" and np.linalg.eigvalsh(hessian).max() > 0.0:
         message = "the likelihood has no maximum there"
     numbers, which = np.unique(device, return_inverse=True)
     scores = np.zeros((numbers.size, theta.size))
-    np.add.at(scores, which, likelihood.by_row(theta))
+    with np.errstate(all="ignore"):
+        np.add.at(scores, which, np.nan_to_num(likelihood.by_row(theta), posinf=0.0, neginf=0.0))
     influence = -scores @ np.linalg.pinv(hessian, hermitian=True)
     covariance = clustered([(numbers, influence)])
     good = message == "converged"
