@@ -47,7 +47,7 @@ class Ramps:
     @property
     def reads(self) -> IntArray:
         """How many reads there are after each pulse (n, p + 1)."""
-        return np.isfinite(self.g).sum(axis=2)
+        return np.asarray(np.isfinite(self.g).sum(axis=2))
 
     @property
     def mean(self) -> FloatArray:

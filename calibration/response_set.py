@@ -123,6 +123,8 @@ def _unused(campaign: Campaign) -> Iterator[Exclusion]:
         rows.append(("set_drift", campaign.set_drift.g.shape[0]))
     if campaign.yields is not None:
         rows.append(("yields", campaign.yields.device.size))
+    if campaign.levels is not None:
+        rows.append(("levels", campaign.levels.device.size))
     for name, count in rows:
         yield Exclusion(name, "its fit needs drift traces, and there are none", count, "rows")
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from programmed import drawn
 from test_response import BOUND, ramps
 
 from pcmsim.calibration.calibrate import Choices, calibrate, refuse
@@ -124,8 +125,11 @@ def test_a_curve_in_volts_is_tabulated_but_no_set():
 
 def test_other_measurements_without_drift_traces_are_counted(staircases):
     reads = RepeatedReads(np.arange(7), np.ones(7), np.ones(7), 1.0, np.ones((7, 50)))
-    found = calibrate(Campaign(INSTRUMENT, staircases=staircases, reads=(reads,)), CHOICES)
-    assert ("reads", 7) in [(x.dataset, x.count) for x in found.exclusions]
+    levels, _ = drawn(np.random.default_rng(2), 30)
+    campaign = Campaign(INSTRUMENT, staircases=staircases, reads=(reads,), levels=levels)
+    found = calibrate(campaign, CHOICES)
+    counts = {x.dataset: x.count for x in found.exclusions if "drift traces" in x.reason}
+    assert counts == {"reads": 7, "levels": 30}
 
 
 def test_nothing_to_fit_and_a_base_without_pulses_are_refused(staircases, tmp_path):
