@@ -62,12 +62,6 @@ class PlacedLevel:
     p_value: float
 
     @property
-    def verify_std(self) -> float:
-        """Standard deviation of one verify read around the true conductance [µS]."""
-        noise = self.theta[2] * self.window.noise[0, 0]
-        return float(np.sqrt(noise + self.window.instrument_variance))
-
-    @property
     def sees_spread(self) -> bool:
         """Whether the window is wide enough to show how widely single pulses spread."""
         return self.estimate["curvature"] > 2.0 * self.estimate.stderr("curvature")

@@ -29,6 +29,12 @@ def wide():
     return levels, u, fit_programming(levels, INSTRUMENT, 20.0).levels[0]
 
 
+def verify_variance(level):
+    """Of a verify read around the true conductance, as fitted [µS²]."""
+    noise = level.estimate["noise_power"] * level.window.noise[0, 0]
+    return noise + level.window.instrument_variance
+
+
 @pytest.mark.parametrize(
     ("mean", "std"), [(0.1, 0.02), (0.1, 0.3), (0.7, 0.3), (-2.0, 0.3), (-2.0, 5.0), (0.7, 5.0)]
 )
@@ -127,7 +133,7 @@ def test_pulses_that_spread_much_wider_than_the_window_leave_the_known_spread():
     levels, _ = drawn(np.random.default_rng(4), 2000, tolerance=0.4, spread=20.0, middle=10.0)
     fit = fit_programming(levels, INSTRUMENT, 20.0)
     (level,) = fit.levels
-    expected = np.sqrt(0.4**2 / 3.0 + level.verify_std**2)
+    expected = np.sqrt(0.4**2 / 3.0 + verify_variance(level))
     assert abs(level.placement["std"] - expected) < 3.0 * level.placement.stderr("std")
     assert fit.unidentified[0].entry == "spread of single pulses at 10 uS"
     assert not level.sees_spread
@@ -137,7 +143,7 @@ def test_a_narrow_spread_of_pulses_is_seen(wide):
     """c = 1 / (s^2 + sigma_v^2), within 4 standard errors."""
     level = wide[2]
     assert level.sees_spread
-    truth = 1.0 / (0.7**2 + level.verify_std**2)
+    truth = 1.0 / (0.7**2 + verify_variance(level))
     assert abs(level.estimate["curvature"] - truth) < 4.0 * level.estimate.stderr("curvature")
 
 
