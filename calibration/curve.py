@@ -32,21 +32,6 @@ class CurveFit:
     exclusions: tuple[Exclusion, ...]
 
 
-@dataclass(frozen=True)
-class CurveTable:
-    """A programming curve of no known form: mean, and spreads of one pulse and of devices.
-
-    amplitude, mean, mean_stderr, sweep_std, device_std (k,); the spread from sweep to sweep is that
-    within a device, the other that of the devices' means beyond it (NaN with one sweep each)
-    """
-
-    amplitude: FloatArray
-    mean: FloatArray
-    mean_stderr: FloatArray
-    sweep_std: FloatArray
-    device_std: FloatArray
-
-
 def fit_curve(
     curve: ProgrammingCurve,
     instrument: Instrument,
@@ -86,28 +71,6 @@ def fit_curve(
     # The moments hold squares of the last three; their signs mean nothing.
     values = np.append(fit.estimate.values[:3], np.abs(fit.estimate.values[3:]))
     return CurveFit(replace(fit.estimate, values=values), fit, model.current_ua, exclusions)
-
-
-def tabulate_curve(curve: ProgrammingCurve) -> CurveTable:
-    """Mean and spreads at every amplitude, for devices of any kind.
-
-    Analysis of variance over devices with the same number of sweeps; missing reads are left out.
-    """
-    devices, which = np.unique(curve.device, return_inverse=True)
-    present = np.isfinite(curve.g)
-    counts, sums = (np.zeros((devices.size, curve.g.shape[1])) for _ in range(2))
-    np.add.at(counts, which, present)
-    np.add.at(sums, which, np.where(present, curve.g, 0.0))
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    squares = np.nansum((curve.g - means[which]) ** 2, axis=0)
-    freedom = present.sum(axis=0) - (counts > 0).sum(axis=0)
-    within = np.where(freedom > 0, squares / np.maximum(freedom, 1), np.nan)
-    per_device = np.where(counts > 0, 1.0 / np.maximum(counts, 1), np.nan)
-    total = np.nanvar(means, axis=0, ddof=1) if devices.size > 1 else np.full_like(within, np.nan)
-    between = np.sqrt(np.maximum(total - within * np.nanmean(per_device, axis=0), 0.0))
-    stderr = np.sqrt(total / np.maximum((counts > 0).sum(axis=0), 1))
-    mean = np.nanmean(means, axis=0)
-    return CurveTable(np.asarray(curve.amplitude), mean, stderr, np.sqrt(within), between)
 
 
 def _start(mean: FloatArray, model: CurveModel) -> FloatArray:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kstest
 
 from pcmsim.calibration.device_likelihood import derived, maximise
 from pcmsim.calibration.estimate import Estimate
 from pcmsim.calibration.noise_model import NoiseModel, spectrum_covariance
+from pcmsim.calibration.programming_goodness import window_p_value
 from pcmsim.calibration.programming_model import Window, at_age, log_likelihood, placement
 from pcmsim.calibration.programming_pulses import fit_iterations
 from pcmsim.calibration.records import Instrument, ProgrammedLevels
-from pcmsim.calibration.truncated import window_share
 from pcmsim.devices.laws import FloatArray, Law
+from pcmsim.rng import stream
 
 NAMES = ("tilt", "curvature", "noise_power", "nu_mean", "nu_variance", "nu_rise")
 
@@ -36,13 +36,15 @@ class PlacedLevel:
 
     devices, accepted   how many were programmed, and of how many the last read was accepted
     above, below        not accepted, with the last read beyond the window on either side
+    unread              not accepted, without a verify read
     window              reads of the accepted devices that were fitted
     theta               (a, c, w, μ, σ², β) of `programming_model`
     estimate            those of them that were fitted
     placement           bias and std of the true conductance at the age of the verify read [µS]
     reference           g_mean and g_std of the conductance at t0 [µS]
     pulses              iterations, dispersion, never (`programming_pulses`)
-    p_value             of a Kolmogorov-Smirnov test of the verify reads against the fitted law
+    p_value             of a Kolmogorov-Smirnov test of the verify reads against a window law fitted
+                        to them, by samples of it (`programming_goodness`)
     """
 
     g_target: float
@@ -50,6 +52,7 @@ class PlacedLevel:
     accepted: int
     above: int
     below: int
+    unread: int
     window: Window
     theta: FloatArray
     estimate: Estimate
@@ -57,12 +60,6 @@ class PlacedLevel:
     reference: Estimate
     pulses: Estimate
     p_value: float
-
-    @property
-    def verify_std(self) -> float:
-        """Standard deviation of one verify read around the true conductance [µS]."""
-        noise = self.theta[2] * self.window.noise[0, 0]
-        return float(np.sqrt(noise + self.window.instrument_variance))
 
     @property
     def sees_spread(self) -> bool:
@@ -97,7 +94,6 @@ def fit_level(
     )
     best, done = whole(found.values), np.asarray(levels.converged, dtype=bool)[at]
     over = levels.g_verify[at] - window.g_target
-    share = window_share(window.x, tolerance, float(best[0]), float(best[1]))
     pulses = levels.iterations[at]
     return PlacedLevel(
         g_target=window.g_target,
@@ -105,13 +101,14 @@ def fit_level(
         accepted=int(done.sum()),
         above=int((~done & (over > 0.0)).sum()),
         below=int((~done & (over <= 0.0)).sum()),
+        unread=int((~done & np.isnan(over)).sum()),
         window=window,
         theta=best,
         estimate=found,
         placement=derived(found, lambda p: placement(window, whole(p)), ("bias", "std")),
         reference=derived(found, lambda p: at_age(window, whole(p), log_age), ("g_mean", "g_std")),
         pulses=fit_iterations(pulses, done, int(pulses.max())),
-        p_value=float(kstest(share, "uniform").pvalue),
+        p_value=window_p_value(window, stream(0, "window", f"{window.g_target:g}")),
     )
 
 
@@ -132,6 +129,7 @@ def window_of(
         noise=spectrum_covariance(t_s, exponent, instrument.t_read_s),
         instrument_variance=instrument.g_variance,
         floor=0.5 * instrument.g_step if cut else -np.inf,
+        step=instrument.g_step,
     )
 
 

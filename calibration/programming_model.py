@@ -40,6 +40,7 @@ class Window:
     instrument_variance  of one read [µS²]
     floor                reads up to this are cut off at zero [µS]
     growth               exponent h of the noise, whose standard deviation grows as u^h
+    step                 of the converter, to which verify reads are rounded; 0 for none [µS]
     """
 
     g_target: float
@@ -51,6 +52,7 @@ class Window:
     instrument_variance: float
     floor: float = 0.0
     growth: float = 0.0
+    step: float = 0.0
 
 
 def log_likelihood(window: Window, theta: FloatArray) -> FloatArray:

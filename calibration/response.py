@@ -108,7 +108,9 @@ def _fitted(name: str, ramps: Ramps, table: ResponseTable, simpler: Sequence[For
     spread = max(float(np.nanstd(step)), 1e-6 * abs(table.mean_all), 1e-12)
     read_std = max(table.read_std, 0.05 * spread)
     scale = max(spread, abs(table.mean_all))
-    true_std = np.sqrt(max(spread**2 - 2.0 * read_std**2, (0.2 * spread) ** 2))
+    # An increment holds the noise of two means of reads.
+    noise = 2.0 * read_std**2 / table.reads
+    true_std = np.sqrt(max(spread**2 - noise, (0.2 * spread) ** 2))
     first = form.start(table.mean_all, float(true_std), read_std, step.shape[1])
     starts = [first]
     for fit in simpler:

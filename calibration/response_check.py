@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pcmsim.calibration.distributions import Distribution, compare
+from pcmsim.calibration.records import IntArray
 from pcmsim.calibration.response import ResponseFit
 from pcmsim.calibration.response_ramps import Ramps
 from pcmsim.devices.laws import FloatArray
@@ -55,25 +56,26 @@ class ResponseCheck:
 
 
 def simulate_ramps(
-    fit: ResponseFit, start: FloatArray, pulses: int, rng: np.random.Generator
+    fit: ResponseFit, start: FloatArray, reads: IntArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Reads [µS] of one ramp of the fitted law from each conductance of `start` (n, pulses + 1).
+    """Means of reads [µS] of one ramp of the fitted law from each conductance of `start` (n,).
 
-    G ← clip(G + F μ_p(G) + σ_p(G) ξ) within the range that was read, each read with its noise.
+    G ← clip(G + F μ_p(G) + σ_p(G) ξ) within the range that was read. After pulse p the mean of
+    `reads[:, p]` reads is taken (n, p + 1), whose noise is σ_r / √reads; NaN where there are none.
     """
     low, high = fit.ramps.range_us
-    read_std = fit.estimate["read_std_us"]
     factor = np.ones(start.size)
     if "set_device_std" in fit.estimate.names:
         factor = np.exp(fit.estimate["set_device_std"] * rng.standard_normal(start.size))
-    g, reads = np.array(start, dtype=np.float64), np.empty((start.size, pulses + 1))
-    for pulse in range(pulses + 1):
+    read_std = fit.estimate["read_std_us"] / np.sqrt(np.where(reads > 0, reads, np.nan))
+    g, means = np.array(start, dtype=np.float64), np.empty(reads.shape)
+    for pulse in range(reads.shape[1]):
         if pulse:
             mean, std = fit.law(g, np.full(g.shape, float(pulse)))
             step = factor * mean + np.maximum(std, 0.0) * rng.standard_normal(g.size)
             g = np.clip(g + step, low, high)
-        reads[:, pulse] = g + read_std * rng.standard_normal(g.size)
-    return reads
+        means[:, pulse] = g + read_std[:, pulse] * rng.standard_normal(g.size)
+    return means
 
 
 def check_response(
@@ -81,13 +83,14 @@ def check_response(
 ) -> ResponseCheck:
     """Compare `ramps`, those of the fit or others, with `copies` simulated for each.
 
-    Simulated ramps begin at the first reads, and lack reads where the measured ones do.
+    Simulated ramps begin at the first reads, and are means of as many reads as the measured ones.
     """
-    found = ramps.mean
-    found = found[np.isfinite(found[:, 0])]
+    begun = ramps.reads[:, 0] > 0
+    found, reads = ramps.mean[begun], ramps.reads[begun]
     n, pulses = found.shape[0], found.shape[1] - 1
-    made = simulate_ramps(fit, np.repeat(found[:, 0], copies), pulses, rng)
-    made = np.where(np.isnan(np.repeat(found, copies, axis=0)), np.nan, made)
+    made = simulate_ramps(
+        fit, np.repeat(found[:, 0], copies), np.repeat(reads, copies, axis=0), rng
+    )
     use = np.asarray(np.isfinite(found[:, 1:]).any(axis=0))
     rise, made_rise = (x[:, 1:][:, use] - x[:, :1] for x in (found, made))
     step, made_step = np.diff(found, axis=1)[:, use], np.diff(made, axis=1)[:, use]

@@ -45,9 +45,14 @@ class Ramps:
         return int(self.cluster.max()) + 1
 
     @property
+    def reads(self) -> IntArray:
+        """How many reads there are after each pulse (n, p + 1)."""
+        return np.asarray(np.isfinite(self.g).sum(axis=2))
+
+    @property
     def mean(self) -> FloatArray:
         """Mean of the reads after each pulse [µS] (n, p + 1), NaN without any."""
-        present = np.isfinite(self.g).sum(axis=2)
+        present = self.reads
         return np.where(present, np.nansum(self.g, axis=2) / np.maximum(present, 1), np.nan)
 
     @property

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from pcmsim.calibration.entries import not_measured
 from pcmsim.calibration.estimate import Exclusion, Unidentified
 from pcmsim.calibration.noise_model import rate_split
@@ -12,6 +10,7 @@ from pcmsim.calibration.records import Campaign
 from pcmsim.calibration.response import ResponseFit, fit_response
 from pcmsim.calibration.response_check import ResponseCheck, check_response
 from pcmsim.calibration.response_ramps import FEWEST_CLUSTERS
+from pcmsim.calibration.response_start import start_entries
 from pcmsim.calibration.response_sweeps import SweepTable, tabulate_sweeps
 from pcmsim.devices.params import Entry, ParameterSet
 from pcmsim.devices.pulse_laws import Accumulation
@@ -50,7 +49,7 @@ def fit_pulses_alone(
             "drift: there are no traces; a calibration starts from drift traces, or from a "
             "staircase or programming curve alone"
         )
-    response, check, sweeps = None, None, None
+    response, check, sweeps, not_begun = None, None, None, tuple[Exclusion, ...]()
     entries: dict[str, Entry] = {}
     if campaign.staircases is not None:
         if base.values.set_pulse is None:
@@ -60,22 +59,22 @@ def fit_pulses_alone(
         response = fit_response(campaign.staircases)
         check = check_response(response, response.ramps, stream(0, "response"))
         entries = response_entries(response, g_max, source)
+        start, not_begun = start_entries(response, source)
+        entries |= start
         t_read_s = t_read_s or float(campaign.instrument.t_read_s)
         entries["t_read_s"] = Entry(t_read_s, "s", f"integration time of a read; {source}")
         entries["noise_rate_split"] = Entry(rate_split(t_read_s), "1/s", "convention")
     if campaign.curve is not None:
         sweeps = tabulate_sweeps(campaign.curve)
-    exclusions = (*(response.exclusions if response is not None else ()), *_unused(campaign))
+    left_out = response.exclusions if response is not None else ()
+    exclusions = (*left_out, *not_begun, *_unused(campaign))
     missing = (*not_measured(base, entries), *_limits(response))
     refusal = _refusal(response, sweeps)
     return PulsesAlone(entries, response, check, sweeps, missing, exclusions, refusal)
 
 
 def response_entries(fit: ResponseFit, g_max: float | None, source: str) -> dict[str, Entry]:
-    """Entries that a response determines; a single device gives no spread between devices.
-
-    The read before the first pulse stands for RESET: that is where simulated staircases begin.
-    """
+    """Entries that a response determines; a single device gives no spread between devices."""
     text = f"{fit.form}, {fit.ramps.g.shape[0]} ramps of {fit.ramps.devices} devices"
     text = f"{text}, errors from {fit.ramps.clusters} {fit.unit}; {source}"
     low, high = fit.ramps.range_us
@@ -83,8 +82,6 @@ def response_entries(fit: ResponseFit, g_max: float | None, source: str) -> dict
     value = {name: float(getattr(fit.law, name)) for name in names}
     # What the form does not hold, or a limit holds, has no standard error.
     errors = {name: fit.estimate.stderr(name) for name in names if fit.estimate.stderr(name) > 0.0}
-    first = fit.ramps.mean[:, 0]
-    first = first[np.isfinite(first) & (first > 0.0)]
     top = Entry(high if g_max is None else g_max, "uS", f"highest read of the campaign; {source}")
     entries = {
         "g_max": top,
@@ -95,11 +92,6 @@ def response_entries(fit: ResponseFit, g_max: float | None, source: str) -> dict
     if "set_device_std" in fit.estimate.names:
         std, stderr = fit.estimate["set_device_std"], fit.estimate.stderr("set_device_std")
         entries["set_device_std"] = Entry(std, "1", text, stderr)
-    if first.size:
-        start = f"read before the first pulse of {first.size} ramps; {source}"
-        entries["reset_median"] = Entry(float(np.median(first)), "uS", start)
-    if first.size > 1:
-        entries["reset_log_std"] = Entry(float(np.log(first).std(ddof=1)), "1", start)
     return entries
 
 
@@ -131,6 +123,8 @@ def _unused(campaign: Campaign) -> Iterator[Exclusion]:
         rows.append(("set_drift", campaign.set_drift.g.shape[0]))
     if campaign.yields is not None:
         rows.append(("yields", campaign.yields.device.size))
+    if campaign.levels is not None:
+        rows.append(("levels", campaign.levels.device.size))
     for name, count in rows:
         yield Exclusion(name, "its fit needs drift traces, and there are none", count, "rows")
 

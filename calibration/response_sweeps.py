@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcmsim.calibration.distributions import Distribution, compare
 from pcmsim.calibration.records import ProgrammingCurve
 from pcmsim.devices.laws import FloatArray
 from pcmsim.errors import DataError
@@ -91,26 +90,6 @@ def tabulate_sweeps(curve: ProgrammingCurve) -> SweepTable:
         int((~present).sum()),
         int((present & ~np.isfinite(log_g)).sum()),
     )
-
-
-def held_out_sweeps(
-    curve: ProgrammingCurve, out: np.ndarray, log_normal: bool, rng: np.random.Generator
-) -> tuple[Distribution, ...]:
-    """Kolmogorov-Smirnov tests at each amplitude of the sweeps of the mask `out` (n,).
-
-    They are compared with the other sweeps as they are, or with the log-normal law of their mean
-    and spread. Where both sides are reads the test allows for the number of each.
-    """
-    tests = []
-    for k, amplitude in enumerate(curve.amplitude):
-        known = curve.g[~out, k]
-        known = known[np.isfinite(known)]
-        if log_normal and known.size:
-            logs = np.log(known[known > 0.0])
-            known = np.exp(rng.normal(logs.mean(), logs.std(ddof=1), 20_000))
-        label = f"{amplitude:g} {curve.unit}"
-        tests.append(compare(label, curve.t_s, curve.g[out, k], known))
-    return tuple(tests)
 
 
 def _column(y: FloatArray, which: np.ndarray, sweep: np.ndarray, block: np.ndarray) -> Column:

@@ -15,14 +15,15 @@ class ResponseTable:
     pulse           number of the pulse, from 1 (k,)
     n, mean, mean_stderr, std
                     ramps, mean over them, its standard error and their spread (k,); the spread
-                    holds the noise of two reads and is NaN for a single ramp
+                    holds the noise of both means and is NaN for a single ramp
     g, g_n, g_mean, g_mean_stderr, g_std
                     the same against the conductance read one pulse earlier (b,): its read error is
                     in no increment that follows
     mean_all, std_pulse
                     mean over all increments; mean over the pulses of the spread (divisor n)
     lag_one         covariance of successive increments about their mean at that pulse, or about a
-                    moving mean for fewer than ten ramps: -σ_r² [µS²]
+                    moving mean for fewer than ten ramps: -σ_r² / reads [µS²]
+    reads           reads of such a mean, harmonic mean over the pulses between two increments
     """
 
     pulse: FloatArray
@@ -38,11 +39,12 @@ class ResponseTable:
     mean_all: float
     std_pulse: float
     lag_one: float
+    reads: float
 
     @property
     def read_std(self) -> float:
-        """Read noise that the lag-one covariance speaks of [µS]; 0 if it is positive."""
-        return float(np.sqrt(max(-self.lag_one, 0.0)))
+        """Noise σ_r of one read by the lag-one covariance [µS]; 0 if that is positive."""
+        return float(np.sqrt(max(-self.lag_one * self.reads, 0.0)))
 
 
 def tabulate_response(ramps: Ramps, bins: int = 12) -> ResponseTable:
@@ -63,9 +65,11 @@ def tabulate_response(ramps: Ramps, bins: int = 12) -> ResponseTable:
     several = n > 1
     spread = std[several] * np.sqrt((n[several] - 1) / n[several])
     std_pulse = float(spread.mean()) if several.any() else float("nan")
-    lag_one = _lag_one(step, mean)
+    lag_one, reads = _lag_one(step, mean), _reads(ramps)
     average = float(np.nanmean(step))
-    return ResponseTable(pulse, n, mean, stderr, std, level, *by_g, average, std_pulse, lag_one)
+    return ResponseTable(
+        pulse, n, mean, stderr, std, level, *by_g, average, std_pulse, lag_one, reads
+    )
 
 
 def _by_group(
@@ -87,6 +91,13 @@ def _by_group(
         shrink = clusters / np.where(clusters > 1, clusters - 1, np.nan)
         stderr = np.sqrt(shrink * np.bincount(owner, total**2, size)) / n
     return n, mean, stderr, std
+
+
+def _reads(ramps: Ramps) -> float:
+    """Harmonic mean of the reads whose noise two successive increments share; 1 without any."""
+    count = ramps.reads
+    shared = count[:, 1:-1][(count[:, :-2] > 0) & (count[:, 1:-1] > 0) & (count[:, 2:] > 0)]
+    return float(1.0 / np.mean(1.0 / shared)) if shared.size else 1.0
 
 
 def _lag_one(step: FloatArray, mean: FloatArray) -> float:

@@ -27,13 +27,6 @@ class SetDriftFit:
         return self.structure.estimate.only(("set_nu_mean", "set_nu_variance"))
 
 
-def fit_set_exponent(
-    traces: DriftTraces, instrument: Instrument, t0_s: float, gamma: float
-) -> Estimate:
-    """Mean and variance of the drift exponent after SET pulses; see `fit_set_drift`."""
-    return fit_set_drift(traces, instrument, t0_s, gamma).estimate
-
-
 def fit_set_drift(
     traces: DriftTraces, instrument: Instrument, t0_s: float, gamma: float
 ) -> SetDriftFit:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pcmsim.calibration.programming import ProgrammingFit
-from pcmsim.calibration.programming_check import agreements
+from pcmsim.calibration.programming_check import Agreement, agreements
 from pcmsim.devices.params import Values
 from pcmsim.jobs.calibration_panels import zero
 from pcmsim.report.calibration_records import (
@@ -69,6 +69,9 @@ def _level_table(fit: ProgrammingFit) -> Table:
                 f"{level.g_target:g} µS",
                 level.devices,
                 level.accepted,
+                level.above,
+                level.below,
+                level.unread,
                 Measured(level.placement["bias"], level.placement.stderr("bias")),
                 Measured(level.placement["std"], level.placement.stderr("std")),
                 Measured(at_t0["g_mean"], at_t0.stderr("g_mean")),
@@ -76,15 +79,35 @@ def _level_table(fit: ProgrammingFit) -> Table:
                 p_value(level.p_value),
             )
         )
-    head = ("target", "devices", "accepted", "bias", "std", "mean at t0", "std at t0", "p")
-    caption = "Targets [µS]; p of a Kolmogorov-Smirnov test of the accepted reads."
+    counts = ("devices", "accepted", "above", "below", "unread")
+    head = ("target", *counts, "bias", "std", "mean at t0", "std at t0", "p")
+    caption = (
+        "Targets [µS]. Devices that were not accepted are above or below the window, or without a "
+        "verify read; p of a Kolmogorov-Smirnov test of the accepted reads, by samples of the law."
+    )
     return Table(caption, head, tuple(rows))
 
 
 def _agreement_table(fit: ProgrammingFit, values: Values) -> Table:
     rows = tuple(
-        (f"{x.g_target:g} µS", x.quantity, Measured(x.found, x.stderr), x.expected, x.note)
+        (
+            f"{x.g_target:g} µS",
+            x.quantity,
+            Measured(x.found, x.stderr),
+            x.expected,
+            _verdict(x),
+            x.note,
+        )
         for x in agreements(fit, values)
     )
-    caption = "What the windows say, beside the set, which was fitted to other data."
-    return Table(caption, ("target", "quantity", "found", "set", "note"), rows, folded=True)
+    caption = (
+        "What the windows say, beside the set, which was fitted to other data. To agree is to lie "
+        "within four standard errors and a tenth of the value."
+    )
+    head = ("target", "quantity", "found", "set", "agrees", "note")
+    return Table(caption, head, rows, folded=True)
+
+
+def _verdict(found: Agreement) -> str:
+    agrees = "yes" if found.agrees else "no"
+    return agrees if found.must else f"{agrees}, need not"

@@ -34,9 +34,11 @@ def _ramp_section(fit: ResponseFit, check: ResponseCheck | None) -> Section:
     table = fit.table
     text = (
         f"Increments rise by {table.mean_all:.4g} µS on average over all pulses and ramps; over "
-        f"the ramps they spread by {table.std_pulse:.3g} µS, the noise of two reads included. The "
-        f"lag-one covariance speaks of a read noise of {table.read_std:.3g} µS. Standard errors "
-        f"rest on {fit.unit}; {fit.jumps} reads lie beyond the bulk and count less."
+        f"the ramps they spread by {table.std_pulse:.3g} µS, the noise of reads included. The "
+        f"lag-one covariance speaks of a noise of {table.read_std:.3g} µS of one read. Standard "
+        f"errors rest on {fit.unit}; {fit.jumps} reads lie beyond the bulk and count less. "
+        f"The other errors of prediction spread by {fit.innovation_std:.3g} times what the law "
+        f"says."
     )
     figures = [_table_figure(fit)]
     if check is not None:

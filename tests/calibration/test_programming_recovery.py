@@ -9,7 +9,8 @@ from programmed import INSTRUMENT, drawn
 
 from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.programming import fit_programming
-from pcmsim.calibration.programming_level import Known
+from pcmsim.calibration.programming_goodness import window_p_value
+from pcmsim.calibration.programming_level import Known, window_of
 from pcmsim.calibration.records import ProgrammedLevels
 from pcmsim.calibration.virtual.levels import closed_loop, later_reads
 from pcmsim.calibration.virtual.reading import Reader, instrument_record, values_as_read
@@ -80,6 +81,21 @@ def test_levels_drawn_from_the_law_are_recovered():
         inside, bias = report(name, found[:, k], stderr[:, k], truth[k])
         assert 0.90 <= inside.mean() <= 0.99
         assert abs(bias) < 3.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("spread", [0.7, 20.0])
+def test_a_true_window_is_rejected_as_often_as_the_level_says(spread):
+    """200 levels of 500 devices: 5 % give or take 1.5, so 4 errors are 11 %."""
+    rng, p = np.random.default_rng(1 if spread < 1.0 else 2), []
+    for _ in range(200):
+        levels, _ = drawn(rng, 500, spread=spread)
+        p.append(window_p_value(window_of(levels, np.arange(500), INSTRUMENT, 1.0), rng))
+    p = np.array(p)
+    print(f"{spread:4} uS: p <= 0.05 in {np.mean(p <= 0.05):.3f}, mean {p.mean():.2f}")  # noqa: T201
+    assert 0.0 < np.mean(p <= 0.05) < 0.11
+    assert abs(p.mean() - 0.5) < 4.0 * np.sqrt(1.0 / 12.0 / 200.0)
 
 
 @pytest.mark.slow

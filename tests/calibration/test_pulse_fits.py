@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from campaigns import VALUES, campaign_of
 
-from pcmsim.calibration.curve import fit_curve, tabulate_curve
+from pcmsim.calibration.curve import fit_curve
 from pcmsim.calibration.faults import fit_faults
 from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.pulse_entries import PulseFits, pulse_entries
 from pcmsim.calibration.records import ProgrammingCurve
-from pcmsim.calibration.set_drift import fit_set_exponent
+from pcmsim.calibration.set_drift import fit_set_drift
 from pcmsim.calibration.staircase import KnownDevices, fit_staircase
 from pcmsim.errors import DataError
 
@@ -51,8 +51,8 @@ def test_increments_of_set_pulses_are_found_in_spite_of_read_noise_and_clips():
 
 def test_the_exponent_after_set_pulses_is_found():
     campaign = campaign_of(2, set_drift={})
-    estimate = fit_set_exponent(campaign.set_drift, campaign.instrument, 20.0, 1.0)
-    within(estimate, {"set_nu_mean": 0.04, "set_nu_variance": 1e-4})
+    fit = fit_set_drift(campaign.set_drift, campaign.instrument, 20.0, 1.0)
+    within(fit.estimate, {"set_nu_mean": 0.04, "set_nu_variance": 1e-4})
 
 
 def test_the_melting_branch_is_found():
@@ -60,17 +60,6 @@ def test_the_melting_branch_is_found():
     laws = (VALUES.nu_mean, VALUES.nu_std)
     fit = fit_curve(campaign.curve, campaign.instrument, NOISE, laws, 25.0, 20.0)
     within(fit.estimate, {name: getattr(VALUES.melt_curve, name) for name in fit.estimate.names})
-
-
-def test_a_table_separates_sweeps_from_devices():
-    rng = np.random.default_rng(0)
-    device, sweep = np.repeat(np.arange(300), 4), np.tile(np.arange(4), 300)
-    own = rng.normal(0.0, 0.8, 300)[device][:, None]
-    g = 5.0 + own + rng.normal(0.0, 0.5, (1200, 3))
-    curve = ProgrammingCurve(device, sweep, np.arange(3.0), 1.0, g, "V")
-    table = tabulate_curve(curve)
-    np.testing.assert_allclose(table.sweep_std, 0.5, rtol=4 / np.sqrt(2 * 900))
-    np.testing.assert_allclose(table.device_std, 0.8, rtol=4 / np.sqrt(2 * 300))
 
 
 def test_voltages_are_no_currents():

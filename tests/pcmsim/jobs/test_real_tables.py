@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from pcmsim.calibration.calibrate import refuse
+from pcmsim.calibration.distributions import compare
 from pcmsim.calibration.response import fit_response
-from pcmsim.calibration.response_sweeps import held_out_sweeps, tabulate_sweeps
+from pcmsim.calibration.response_sweeps import tabulate_sweeps
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError
 from pcmsim.jobs import Order, calibrate_files
@@ -92,6 +93,22 @@ def test_voltage_sweeps_become_a_table_and_no_set(table, tmp_path):
     assert (found.log_g.slope / found.log_g.slope_stderr)[29:].min() > 7.0
     with pytest.raises(DataError, match="380 sweeps were tabulated but determine no entry"):
         refuse(calibration)
+
+
+def held_out_sweeps(curve, out, log_normal, rng):
+    """Kolmogorov-Smirnov tests at each amplitude of the sweeps of the mask `out` (n,).
+
+    They are compared with the other sweeps as they are, or with the log-normal law of their mean
+    and spread. Where both sides are reads the test allows for the number of each.
+    """
+    tests = []
+    for k, amplitude in enumerate(curve.amplitude):
+        known = curve.g[~out, k]
+        if log_normal:
+            logs = np.log(known)
+            known = np.exp(rng.normal(logs.mean(), logs.std(ddof=1), 20_000))
+        tests.append(compare(f"{amplitude:g} V", curve.t_s, curve.g[out, k], known))
+    return tests
 
 
 def test_sweeps_in_between_are_foretold_and_the_last_ones_are_not(table):
