@@ -66,7 +66,7 @@ def validate(
     laws = [*(choice.kept for choice in fits.laws.values()), fits.noise_law]
     bursts = burst_powers(fits.noise, fits.drift) if fits.noise is not None else []
     drawn = bootstrap_laws(fits.drift, laws, fits.g_max, bursts, stream(seed, "bootstrap"))
-    skipped = [f"{g:g} uS: no device was held out" for g in levels if g not in found]
+    skipped = list(_empty(levels, found, t_s))
     if not array:
         skipped.append(f"array: the held-out devices make fewer than {FEWEST_ARRAYS} arrays")
     if not left_out:
@@ -118,6 +118,16 @@ def _distributions(
             if not np.isnan(rows[:, k]).all():
                 reads = simulated[g_target][:, k]
                 yield compare(f"{g_target:g} uS", float(time_s), rows[:, k], reads)
+
+
+def _empty(levels: list[float], found: dict[float, FloatArray], t_s: FloatArray) -> Iterator[str]:
+    """Levels, and times of one, at which no held-out device was read."""
+    for g_target in levels:
+        if g_target not in found:
+            yield f"{g_target:g} uS: no device was held out"
+            continue
+        for time_s in t_s[np.isnan(found[g_target]).all(axis=0)]:
+            yield f"{g_target:g} uS at {time_s:g} s: no held-out device was read"
 
 
 def _left_out(

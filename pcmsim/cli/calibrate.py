@@ -87,7 +87,7 @@ def _show(calibration: Calibration, base: str) -> None:
 
 
 def _tests(calibration: Calibration) -> Iterator[str]:
-    """How many tests on data that were left out of the fit reject the set at 1 %."""
+    """How many tests on left-out data reject the set at 1 %, and what was not tested."""
     made, relaxed = calibration.validation, calibration.relaxation_check
     groups: dict[str, Sequence[Any]] = {}
     if made is not None:
@@ -104,4 +104,6 @@ def _tests(calibration: Calibration) -> Iterator[str]:
         }
     for name, tests in groups.items():
         rejected = sum(test.p_value < 0.01 for test in tests)
-        yield f"{name}: {rejected} of {len(tests)} rejected at 1 %"
+        yield f"{name}: {rejected} of {len(tests)} rejected at 1 %" if tests else f"{name}: no test"
+    for line in made.skipped if made is not None else ():
+        yield f"not examined: {line}"

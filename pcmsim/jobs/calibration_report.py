@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pcmsim.calibration.calibrate import Calibration
+from pcmsim.calibration.validation import Validation
 from pcmsim.devices.params import ParameterSet
 from pcmsim.errors import UsageError
 from pcmsim.jobs.calibration_faults import fault_sections
@@ -27,7 +28,7 @@ from pcmsim.jobs.calibration_tables import (
     unidentified_section,
     versions,
 )
-from pcmsim.jobs.calibration_validation import validation_records
+from pcmsim.jobs.calibration_validation import validation_sections
 from pcmsim.measurements import Source
 from pcmsim.report.calibration_page import NUMBERS, PAGE, write_calibration
 from pcmsim.report.calibration_records import CalibrationReport, KeyNumber, Section
@@ -111,12 +112,7 @@ def _tested_sections(calibration: Calibration) -> list[Section]:
     relaxed, made = calibration.relaxation_check, calibration.validation
     if relaxed is not None:
         return relaxation_tests(relaxed)
-    if made is None:
-        return []
-    left_out = [astuple(x) for x in made.left_out]
-    array = [(x.t_s, x.found_quantiles, x.predicted_quantiles, x.p_value) for x in made.array]
-    bootstrap = [astuple(x) for x in made.bootstrap]
-    return validation_records(made.distributions, left_out, array, bootstrap)
+    return validation_sections(made) if made is not None else []
 
 
 def _key_numbers(calibration: Calibration) -> tuple[KeyNumber, ...]:
@@ -176,4 +172,13 @@ def _numbers(
         "exclusions": [asdict(x) for x in calibration.exclusions],
         "unidentified": [asdict(x) for x in calibration.unidentified],
         "sources": [asdict(x) for x in sources],
+        "validation": _tested_numbers(calibration.validation),
     }
+
+
+def _tested_numbers(made: Validation | None) -> dict[str, Any] | None:
+    """Of a validation, what no figure or table of the page holds as a number."""
+    if made is None:
+        return None
+    names = ("held_out", "likelihood", "likelihood_stderr", "skipped")
+    return {name: getattr(made, name) for name in names}
