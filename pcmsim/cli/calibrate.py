@@ -93,7 +93,7 @@ def _tests(calibration: Calibration) -> Iterator[str]:
     if made is not None:
         groups |= {
             "held-out devices, levels and times": made.distributions,
-            "left-out times, levels": made.left_out,
+            "left-out times of held-out devices, levels": made.left_out,
             "products of held-out devices, times": made.array,
         }
     if relaxed is not None:

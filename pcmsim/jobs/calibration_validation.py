@@ -74,8 +74,9 @@ def _distribution_section(found: Sequence[Distribution]) -> Section:
     tests, rejected = len(found), sum(x.rejected(_REJECTED) for x in found)
     text = (
         f"Reads of devices that were not fitted, beside a simulation of the set. Of {tests} "
-        f"Kolmogorov-Smirnov tests {rejected} reject at {_REJECTED:g}; {tests * _REJECTED:.1g} "
-        f"would by chance. Times of one level share devices, so their tests fall together."
+        f"Kolmogorov-Smirnov tests {rejected} reject at {_REJECTED:g}; of a true model about "
+        f"{tests * _REJECTED:.1g} would, and rather more, for the tests do not allow for the error "
+        f"of the fit. Times of one level share devices, so their tests fall together."
     )
     return Section("Distributions", text, (_quantile_figure(found), _p_map(found)))
 
@@ -120,13 +121,22 @@ def _left_out_section(found: Sequence[LeftOut]) -> Section:
     rows: list[tuple[Cell, ...]] = []
     for x in found:
         mean, std = Measured(x.mean, x.mean_stderr), Measured(x.std, x.std_stderr)
-        row = (x.label, format_duration(x.t_s), x.n, mean, x.predicted_mean)
-        rows.append((*row, std, x.predicted_std, p_value(x.p_value)))
+        row = (
+            x.label,
+            format_duration(x.t_s),
+            x.n,
+            mean,
+            x.predicted_mean,
+            round(x.mean_deviation, 1),
+        )
+        rows.append((*row, std, x.predicted_std, round(x.std_deviation, 1), p_value(x.p_value)))
     text = (
-        "Some times were left out of the fit, one by one, and their reads were predicted from "
-        "the others."
+        "Some times were left out of the fit, one by one, together with the held-out devices; the "
+        "reads of these at that time were predicted from other times of other devices. Deviations "
+        "are in standard errors of the reads; neither they nor p allow for the error of the fit."
     )
-    head = ("level", "time", "devices", "mean [µS]", "predicted", "spread [µS]", "predicted", "p")
+    mean_head = ("mean [µS]", "predicted", "off by [s.e.]")
+    head = ("level", "time", "devices", *mean_head, "spread [µS]", *mean_head[1:], "p")
     caption = "Times that were left out of the fit."
     table = Table(caption, head, tuple(rows), folded=len(rows) > _MOST_ROWS)
     return Section("Times left out", text, (), (table,))
@@ -165,7 +175,8 @@ def _array_section(found: Sequence[ArrayError]) -> Section:
     return Section(
         "Array error",
         "Error of matrix-vector products of arrays of devices that were not fitted, relative to "
-        "the root mean square of the ideal product, as they age.",
+        "the root mean square of the ideal product, as they age. The p-values do not allow for the "
+        "error of the fit and are a little too small.",
         (Figure("Error against time", caption, (panel,)),),
         (Table("Found against predicted distribution.", ("time", "p"), rows),),
     )
