@@ -60,7 +60,7 @@ def calibrate(
         law=law,
     )
     calibration, _ = jobs.calibrate_files(order, out, report)
-    _show(calibration, base or "pcm-gst-90nm")
+    _show(calibration, jobs.base_name(order, calibration))
     if report is not None:
         console.out.print(f"\n{report / 'report.html'}: every fit with its data")
     console.out.print(f"\n{out}: use it with --device {out}")

@@ -57,12 +57,16 @@ def calibrate_files(
         check_report_folder(report)
     calibration, sources = fit_files(order, out, validated=report is not None)
     if report is not None:
-        relaxes = calibration.relaxation is not None
-        base = load_parameter_set(order.base or _BASES["relaxation" if relaxes else "drift"])
+        base = load_parameter_set(base_name(order, calibration))
         write_calibration_report(calibration, sources, base, order.date, report)
     refuse(calibration)
     replace_file(Path(out), parameter_set_text(calibration.parameter_set).encode())
     return calibration, sources
+
+
+def base_name(order: Order, calibration: Calibration) -> str:
+    """Name of the set that `calibration` kept entries from, and is compared with."""
+    return order.base or _BASES["drift" if calibration.relaxation is None else "relaxation"]
 
 
 def fit_files(order: Order, out: Path, validated: bool = False) -> tuple[Calibration, list[Source]]:

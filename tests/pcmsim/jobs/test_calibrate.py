@@ -1,13 +1,19 @@
 """From a virtual chip to a parameter set that other jobs accept, by the command line."""
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
 from pcmsim.calibration.virtual import measure_campaign
+from pcmsim.cli import calibrate as calibrate_command
 from pcmsim.cli import devices as command
 from pcmsim.config import load_plan
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
-from pcmsim.jobs import Order, base_of, calibrate_files, measure, sample
+from pcmsim.jobs import Order, base_name, base_of, calibrate_files, measure, sample
 from pcmsim.measurements import write_campaign
 
 SMALL = (
@@ -101,6 +107,39 @@ def test_a_published_set_stands_beside_none(capsys):
     assert base_of(load_parameter_set("pcm-gst-90nm")) is None
     command.devices("pcm-gst-90nm")
     assert "± s.e." not in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def relaxing(tmp_path_factory):
+    """File of three hundred devices that walk at random, told to be such that relax."""
+    path = tmp_path_factory.mktemp("walks") / "walks.h5"
+    rng, targets = np.random.default_rng(0), np.repeat([5.0, 15.0, 25.0], 100)
+    first = targets + 0.3 * rng.standard_normal(300)
+    walk = np.cumsum(rng.standard_t(4, (300, 3)), axis=1)
+    g = np.column_stack([first, np.maximum(first[:, None] + walk, 0.0)])
+    times, number = np.array([1e-3, 0.1, 10.0, 1e4]), np.arange(300)
+    part = DriftTraces(number, 0 * number, targets, np.ones(300, bool), times, g)
+    instrument = Instrument(1e-4, g_noise_std=0.02)
+    write_campaign(path, Campaign(instrument, drift=(part,), law="relaxation"), {})
+    return path
+
+
+def test_page_and_console_compare_with_the_set_that_entries_are_kept_from(
+    relaxing, tmp_path, capsys
+):
+    out, folder = tmp_path / "a.yaml", tmp_path / "page"
+    calibrate_command.calibrate([relaxing], "walks", out, report=folder)
+    numbers = json.loads((folder / "calibration.json").read_text())["numbers"]
+    shown = capsys.readouterr().out
+    assert numbers["base"] == base_of(load_parameter_set(out)) == "ideal"
+    assert "ideal" in shown
+    assert "pcm-gst-90nm" not in shown
+
+
+def test_the_set_that_entries_are_kept_from_is_the_one_that_was_named(calibrated):
+    named = Order([], "a", "2026-01-02", base="pcm-joshi2020")
+    assert base_name(named, calibrated[1]) == "pcm-joshi2020"
+    assert base_name(replace(named, base=None), calibrated[1]) == "pcm-gst-90nm"
 
 
 @pytest.mark.parametrize(
