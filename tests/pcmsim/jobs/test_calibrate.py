@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pcmsim.calibration.records import Campaign, DriftTraces, Instrument
+from pcmsim.calibration.records import Campaign, DriftTraces, Instrument, SetStaircases
 from pcmsim.calibration.virtual import measure_campaign
 from pcmsim.cli import calibrate as calibrate_command
 from pcmsim.cli import devices as command
@@ -140,6 +140,33 @@ def test_the_set_that_entries_are_kept_from_is_the_one_that_was_named(calibrated
     named = Order([], "a", "2026-01-02", base="pcm-joshi2020")
     assert base_name(named, calibrated[1]) == "pcm-joshi2020"
     assert base_name(replace(named, base=None), calibrated[1]) == "pcm-gst-90nm"
+
+
+@pytest.fixture
+def ramps(tmp_path):
+    """A file without drift traces."""
+    g = 5.0 + np.cumsum(np.random.default_rng(1).normal(0.5, 0.2, (15, 31)), axis=1)
+    cycles = SetStaircases(np.zeros(15, int), np.arange(15), np.ones(1), 2.0, g[:, :, None])
+    write_campaign(tmp_path / "ramps.h5", Campaign(Instrument(1e-4), staircases=cycles), {})
+    return tmp_path / "ramps.h5"
+
+
+@pytest.mark.parametrize(("option", "value"), [("t0_s", 20.0), ("exponent", 1.1)])
+def test_an_option_that_no_fit_would_look_at_is_refused_before_any_fit(
+    measured, relaxing, ramps, tmp_path, monkeypatch, option, value
+):
+    for fit in ("calibrate", "calibrate_relaxation", "check_campaign"):
+        monkeypatch.setattr(f"pcmsim.jobs.calibrate.{fit}", None)
+    name = {"t0_s": "--t0 20", "exponent": "--exponent 1.1"}[option]
+    for path, law in ((relaxing, None), (measured, "relaxation"), (ramps, None), (ramps, "drift")):
+        order = Order([path], "a", "2026-01-02", law=law, **{option: value})
+        with pytest.raises(UsageError, match=rf"^{name} would have no effect: .*; leave it out$"):
+            calibrate_files(order, tmp_path / "a.yaml")
+    # Of drift traces both are used, and the fit is reached.
+    with pytest.raises(TypeError, match="not callable"):
+        calibrate_files(
+            Order([measured], "a", "2026-01-02", **{option: value}), tmp_path / "a.yaml"
+        )
 
 
 @pytest.mark.parametrize(
