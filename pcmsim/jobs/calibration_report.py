@@ -85,7 +85,13 @@ def calibration_report(
     numbers = _numbers(calibration, sources, base, date)
     title = f"{found.title} · calibrated {date}"
     return CalibrationReport(
-        found.name, title, _key_numbers(calibration), _faults(calibration), tuple(sections), numbers
+        found.name,
+        title,
+        _key_numbers(calibration),
+        _faults(calibration),
+        tuple(sections),
+        numbers,
+        no_set=bool(calibration.refusal),
     )
 
 
@@ -118,18 +124,24 @@ def _tested_sections(calibration: Calibration) -> list[Section]:
 def _key_numbers(calibration: Calibration) -> tuple[KeyNumber, ...]:
     found = calibration.parameter_set
     fitted = sum(entry.stderr is not None for entry in found.entries.values())
-    faults = len(_faults(calibration))
-    verdict = "no" if faults else "yes"
-    note = f"{faults} reasons against it" if faults else "within what is tolerated"
     left = sum(x.count for x in calibration.exclusions if x.what == "devices")
     lost = len(calibration.unidentified)
     return (
-        KeyNumber("Reproduces its data", verdict, note),
+        _verdict(calibration),
         *_devices(calibration),
         KeyNumber("Entries fitted", fitted, f"of {len(found.entries)} in the set"),
         KeyNumber("Not identified", lost, "kept from the base set, or at a limit"),
         KeyNumber("Left out", left, "devices, over all fits"),
     )
+
+
+def _verdict(calibration: Calibration) -> KeyNumber:
+    title, faults = "Reproduces its data", len(calibration.faults)
+    if calibration.refusal:
+        return KeyNumber(title, "no set", "none can be made of these data")
+    if not faults:
+        return KeyNumber(title, "yes", "within what is tolerated")
+    return KeyNumber(title, "no", f"{faults} reason{'s' * (faults > 1)} against it")
 
 
 def _faults(calibration: Calibration) -> tuple[str, ...]:

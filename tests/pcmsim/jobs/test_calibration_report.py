@@ -477,3 +477,21 @@ def test_ramps_and_sweeps_without_drift_have_sections(tmp_path):
     assert titles[:3] == ["Parameters", "Pulse response", "Programming curve"]
     assert abs(made.response.table.mean_all - 0.5) < 0.05
     assert "Increments rise by 0." in words(render(page))
+
+
+def test_data_that_can_be_no_set_are_not_said_to_be_reproduced_badly(fitted, tmp_path):
+    volts = np.linspace(1.0, 3.0, 9)
+    g = np.exp(2.0 - volts + 0.1 * np.random.default_rng(1).standard_normal((40, 9)))
+    sweeps = ProgrammingCurve(np.zeros(40, int), np.arange(40), volts, 1.0, g, unit="V")
+    made = calibrate(Campaign(Instrument(1e-4), curve=sweeps), Choices("sweeps", base="ideal"))
+    assert made.refusal
+    text = words(render(calibration_report(made, [], load_parameter_set("ideal"), DATE)))
+    assert "No set can be made of these data" in text
+    assert "does not reproduce" not in text
+    assert "Reproduces its data no set none can be made" in text
+    assert made.refusal in text
+    bad = replace(fitted[0], faults=("a fault",))
+    text = words(render(calibration_report(bad, fitted[1], BASE, DATE)))
+    assert "The set does not reproduce its own data" in text
+    assert "Reproduces its data no 1 reason against it" in text
+    assert "No set can be made" not in text
