@@ -22,7 +22,7 @@ from pcmsim.report.calibration_records import (
     Series,
     Table,
 )
-from pcmsim.report.calibration_text import p_value
+from pcmsim.report.calibration_text import p_value, shown
 from pcmsim.units import format_duration
 
 _TIMES = 3
@@ -58,11 +58,12 @@ def validation_records(
 
 def _overview(made: Validation) -> Section:
     """How many devices were held out, how likely they are, and what was not examined."""
+    likelihood, stderr = shown(round(made.likelihood)), shown(round(made.likelihood_stderr))
     text = (
         f"{made.held_out:,} devices were kept from a second fit. The Gaussian log "
-        f"pseudo-likelihood of their traces under it is {made.likelihood:,.0f} ± "
-        f"{made.likelihood_stderr:,.0f} (standard error over devices); it tells which of two fits "
-        f"predicts the same devices better, and says nothing by itself. "
+        f"pseudo-likelihood of their traces under it is {likelihood} ± {stderr} (standard error "
+        f"over devices); it tells which of two fits predicts the same devices better, and says "
+        f"nothing by itself. "
     )
     text += "Some tests could not be made." if made.skipped else "All tests were made."
     rows: tuple[tuple[Cell, ...], ...] = tuple((line,) for line in made.skipped)

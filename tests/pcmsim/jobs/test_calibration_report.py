@@ -400,7 +400,7 @@ def test_what_was_tested_and_what_was_not_reaches_page_numbers_and_console(fitte
     page = write_calibration_report(tested, fitted[1], BASE, DATE, tmp_path)
     text = words(page.read_text())
     assert "1,234 devices were kept" in text
-    assert "-5,678 ± 91 (standard error" in text
+    assert "−5,678 ± 91 (standard error" in text
     assert all(line in text for line in skipped)
     numbers = json.loads((tmp_path / "calibration.json").read_text())["numbers"]
     assert numbers["validation"] == {
@@ -439,7 +439,7 @@ def test_validation_tables_and_the_fan_of_an_array(report):
     assert points[2].y == pytest.approx([20.0, 2000.0])
     assert sections[2].tables[0].rows[0][3] == pytest.approx(1.2)
     text = words(render(replace(report, sections=tuple(sections))))
-    assert "10 µS 1 h 400 7.900 ± 0.050 7.95 -1 1.000 ± 0.030 1.1 -3.3 < 0.001" in text
+    assert "10 µS 1 h 400 7.900 ± 0.050 7.95 −1 1.000 ± 0.030 1.1 −3.3 < 0.001" in text
     assert "x 1 ± 0 0.1 unknown" in text
 
 
