@@ -51,8 +51,10 @@ def array_errors(
 
     `found` and `predicted` hold reads by target (n, k) [µS], one row for each independent device;
     of `predicted` there should be `MOST_DEVICES` ten times over. No device is in two arrays, so the
-    errors of the arrays are independent and the test is exact. Devices without a read at a time are
-    left out there. Empty if fewer than `FEWEST_ARRAYS` arrays can be built at some time.
+    errors of the arrays are independent. The test takes `predicted` as the truth: if it comes from
+    a set that was fitted, a true model is rejected somewhat too often, for its parameters have
+    errors. Devices without a read at a time are left out there. Empty if fewer than
+    `FEWEST_ARRAYS` arrays can be built at some time.
     """
     inputs = rng.standard_normal((_INPUTS, ROWS))
     errors = []

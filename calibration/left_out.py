@@ -1,4 +1,4 @@
-"""Predicting a time that a fit did not see."""
+"""Predicting a time that a fit did not see, for devices that it did not see either."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SAMPLE = 10_000  # simulated devices of a level
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Reads of one level at a time that the fit did not see, beside what it predicts for it.
+    """Reads of one level, devices and a time that the fit did not see, beside its prediction.
 
     label           the level, as a reader would name it
     t_s             time since the last pulse [s]
@@ -40,6 +40,16 @@ class LeftOut:
     predicted_std: float
     p_value: float
 
+    @property
+    def mean_deviation(self) -> float:
+        """Of the mean from the prediction, in standard errors of the reads."""
+        return (self.mean - self.predicted_mean) / self.mean_stderr
+
+    @property
+    def std_deviation(self) -> float:
+        """Of the spread from the prediction, in standard errors of the reads."""
+        return (self.std - self.predicted_std) / self.std_stderr
+
 
 def left_out_choice(t_s: FloatArray) -> tuple[int, ...]:
     """Indices of the times that take turns: the second, the middle one and the last.
@@ -60,9 +70,11 @@ def predict_left_out(
     seed: int,
     lowest: float,
 ) -> Iterator[LeftOut]:
-    """Compare reads by target (n,) [µS] at `t_s` with the set that was fitted without them.
+    """Compare reads by target (n,) [µS] at `t_s` with a set that was fitted without that time.
 
-    NaN marks a missing read; levels of fewer than two reads are left out.
+    The devices should be others than those that were fitted: a fit follows its own devices to the
+    neighbouring times, and tests of these would reject too rarely. NaN marks a missing read; levels
+    of fewer than two reads are left out.
     """
     at = np.array([t_s])
     predicted = SetMoments.of(values, instrument, at)

@@ -45,18 +45,16 @@ def without_time(parts: Iterable[DriftTraces], k: int) -> Selected:
     return Selected(parts, select)
 
 
-def first_programmings(
-    parts: Iterable[DriftTraces], columns: slice = slice(None)
-) -> dict[float, FloatArray]:
+def first_programmings(parts: Iterable[DriftTraces]) -> dict[float, FloatArray]:
     """Reads of each level [µS], by target: one row for each device (n, k), its first programming.
 
     Two programmings of a device share part of its exponent, so their reads are not independent, as
-    tests of distributions need them. Rows are those that fits use. `columns` picks times.
+    tests of distributions need them. Rows are those that fits use.
     """
     rows: dict[float, list[tuple[IntArray, IntArray, FloatArray]]] = {}
     for part in parts:
         for level in by_level(part):
-            found = (level.device, level.programming, level.g[:, columns])
+            found = (level.device, level.programming, level.g)
             rows.setdefault(level.g_target, []).append(found)
     reads = {}
     for g_target, collected in sorted(rows.items()):

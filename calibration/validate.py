@@ -1,7 +1,8 @@
 """Whether a calibration is true of devices and times that it did not see.
 
 Devices are split 80 to 20, whole devices; the pipeline runs again on the 80 %, and the set it gives
-is simulated by pcmsim's own devices and compared with the 20 %. Times take turns in being left out.
+is simulated by pcmsim's own devices and compared with the 20 %. Times take turns in being left out
+of that fit as well, and are predicted for the same 20 %.
 """
 
 from collections.abc import Iterable, Iterator
@@ -62,17 +63,13 @@ def validate(
         for g in found
     }
     array = array_errors(found, simulated, t_s, stream(seed, "arrays"))
-    left_out = tuple(_left_out(campaign, choices, t_s, lowest, seed))
+    left_out = tuple(_left_out(campaign, choices, chosen, found, t_s, lowest, seed))
     laws = [*(choice.kept for choice in fits.laws.values()), fits.noise_law]
     bursts = burst_powers(fits.noise, fits.drift) if fits.noise is not None else []
     drawn = bootstrap_laws(fits.drift, laws, fits.g_max, bursts, stream(seed, "bootstrap"))
-    skipped = [f"{g:g} uS: no device was held out" for g in levels if g not in found]
+    skipped = [*_empty(levels, found, t_s), *_untold(left_out, found, t_s)]
     if not array:
         skipped.append(f"array: the held-out devices make fewer than {FEWEST_ARRAYS} arrays")
-    if not left_out:
-        skipped.append(
-            f"left-out times: {t_s.size} times; five over a factor of {LEAST_SPAN:g} are needed"
-        )
     return Validation(
         chosen.size,
         tuple(_distributions(found, simulated, t_s)),
@@ -120,17 +117,47 @@ def _distributions(
                 yield compare(f"{g_target:g} uS", float(time_s), rows[:, k], reads)
 
 
+def _empty(levels: list[float], found: dict[float, FloatArray], t_s: FloatArray) -> Iterator[str]:
+    """Levels, and times of one, at which no held-out device was read."""
+    for g_target in levels:
+        if g_target not in found:
+            yield f"{g_target:g} uS: no device with a read was held out"
+            continue
+        for time_s in t_s[np.isnan(found[g_target]).all(axis=0)]:
+            yield f"{g_target:g} uS at {time_s:g} s: no held-out device was read"
+
+
+def _untold(
+    left_out: tuple[LeftOut, ...], found: dict[float, FloatArray], t_s: FloatArray
+) -> Iterator[str]:
+    """Left-out times at which a level could not be compared, or that there are none."""
+    if not left_out:
+        yield f"left-out times: {t_s.size} times; five over a factor of {LEAST_SPAN:g} are needed"
+        return
+    told = {(item.label, item.t_s) for item in left_out}
+    for k in left_out_choice(t_s):
+        for g_target in found:
+            if (f"{g_target:g} uS", float(t_s[k])) not in told:
+                few = "fewer than two reads of held-out devices"
+                yield f"left-out times: {g_target:g} uS at {t_s[k]:g} s: {few}"
+
+
 def _left_out(
-    campaign: Campaign, choices: Choices, t_s: FloatArray, lowest: float, seed: int
+    campaign: Campaign,
+    choices: Choices,
+    chosen: IntArray,
+    found: dict[float, FloatArray],
+    t_s: FloatArray,
+    lowest: float,
+    seed: int,
 ) -> Iterator[LeftOut]:
-    """Each of the times that take turns, predicted from all others."""
+    """Each of the times that take turns, predicted from all others and from the other devices."""
     if t_s.size < 5 or t_s[-2] < LEAST_SPAN * t_s[0]:
         return
-    nobody = np.array([], dtype=np.int64)
+    others = of_devices(campaign.drift, chosen, inside=False)
     for k in left_out_choice(t_s):
-        values = _refitted(campaign, without_time(campaign.drift, k), choices, nobody)
-        column = first_programmings(campaign.drift, slice(k, k + 1))
-        reads = {g: rows[:, 0] for g, rows in column.items() if g <= values.g_max}
+        values = _refitted(campaign, without_time(others, k), choices, chosen)
+        reads = {g: rows[:, k] for g, rows in found.items()}
         yield from predict_left_out(
             reads, float(t_s[k]), values, campaign.instrument, key(seed, "left out", k), lowest
         )

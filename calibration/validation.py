@@ -17,7 +17,7 @@ class Validation:
                     set that was fitted to the others
     likelihood, likelihood_stderr
                     Gaussian log pseudo-likelihood of their traces under that set
-    left_out        levels at times that were left out of the fit
+    left_out        levels of held-out devices at times that were left out of the fit as well
     array           errors of matrix-vector products of held-out devices
     bootstrap       standard errors of the laws by drawing devices again
     skipped         what was not examined, and why
@@ -35,8 +35,11 @@ class Validation:
     def rejected(self, level: float = 0.01) -> tuple[Distribution, ...]:
         """Distributions that the data reject, worst first.
 
-        A share `level` of them is rejected of a true model. Reads of one level at neighbouring
-        times are nearly the same, so rejections come in groups.
+        Of a true model about a share `level` is rejected, and rather more: the tests take the
+        prediction as known, but the set has errors of its own, from four devices for each that is
+        tested. For a mean and a spread fitted to 1,600 normal values and 400 tested, 13 % are
+        rejected at 10 % and 1.8 % at 1 %. Reads of one level at neighbouring times are nearly the
+        same, so rejections come in groups.
         """
         found = [item for item in self.distributions if item.rejected(level)]
         return tuple(sorted(found, key=lambda item: item.p_value))

@@ -60,7 +60,7 @@ def calibrate(
         law=law,
     )
     calibration, _ = jobs.calibrate_files(order, out, report)
-    _show(calibration, base or "pcm-gst-90nm")
+    _show(calibration, jobs.base_name(order, calibration))
     if report is not None:
         console.out.print(f"\n{report / 'report.html'}: every fit with its data")
     console.out.print(f"\n{out}: use it with --device {out}")
@@ -87,13 +87,13 @@ def _show(calibration: Calibration, base: str) -> None:
 
 
 def _tests(calibration: Calibration) -> Iterator[str]:
-    """How many tests on data that were left out of the fit reject the set at 1 %."""
+    """How many tests on left-out data reject the set at 1 %, and what was not tested."""
     made, relaxed = calibration.validation, calibration.relaxation_check
     groups: dict[str, Sequence[Any]] = {}
     if made is not None:
         groups |= {
             "held-out devices, levels and times": made.distributions,
-            "left-out times, levels": made.left_out,
+            "left-out times of held-out devices, levels": made.left_out,
             "products of held-out devices, times": made.array,
         }
     if relaxed is not None:
@@ -104,4 +104,6 @@ def _tests(calibration: Calibration) -> Iterator[str]:
         }
     for name, tests in groups.items():
         rejected = sum(test.p_value < 0.01 for test in tests)
-        yield f"{name}: {rejected} of {len(tests)} rejected at 1 %"
+        yield f"{name}: {rejected} of {len(tests)} rejected at 1 %" if tests else f"{name}: no test"
+    for line in made.skipped if made is not None else ():
+        yield f"not examined: {line}"

@@ -1,7 +1,7 @@
 """What a user does, from training to calibration; the command line calls the same."""
 
 from pcmsim.jobs.bases import base_of
-from pcmsim.jobs.calibrate import Order, calibrate_files, fit_files
+from pcmsim.jobs.calibrate import Order, base_name, calibrate_files, fit_files
 from pcmsim.jobs.check import FileCheck, check_files
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder
@@ -16,6 +16,7 @@ __all__ = [
     "FileCheck",
     "Order",
     "Sample",
+    "base_name",
     "base_of",
     "calibrate_files",
     "check_files",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pcmsim.calibration.calibrate import Calibration, Choices, calibrate, refuse
 from pcmsim.calibration.checks import check_campaign
+from pcmsim.calibration.records import Campaign
 from pcmsim.calibration.relaxation_set import calibrate_relaxation
 from pcmsim.calibration.validate import validate
 from pcmsim.devices import load_parameter_set, parameter_set_names, parameter_set_text
@@ -57,12 +58,16 @@ def calibrate_files(
         check_report_folder(report)
     calibration, sources = fit_files(order, out, validated=report is not None)
     if report is not None:
-        relaxes = calibration.relaxation is not None
-        base = load_parameter_set(order.base or _BASES["relaxation" if relaxes else "drift"])
+        base = load_parameter_set(base_name(order, calibration))
         write_calibration_report(calibration, sources, base, order.date, report)
     refuse(calibration)
     replace_file(Path(out), parameter_set_text(calibration.parameter_set).encode())
     return calibration, sources
+
+
+def base_name(order: Order, calibration: Calibration) -> str:
+    """Name of the set that `calibration` kept entries from, and is compared with."""
+    return order.base or _BASES["drift" if calibration.relaxation is None else "relaxation"]
 
 
 def fit_files(order: Order, out: Path, validated: bool = False) -> tuple[Calibration, list[Source]]:
@@ -73,8 +78,9 @@ def fit_files(order: Order, out: Path, validated: bool = False) -> tuple[Calibra
     """
     _check(order, Path(out))
     campaign, sources = read_measurements(order.files, order.columns)
-    check_campaign(campaign)
     law = order.law or campaign.law
+    _check_used(order, campaign, law)
+    check_campaign(campaign)
     choices = Choices(
         name=order.name,
         source=f"{'; '.join(source.text() for source in sources)}; calibrated {order.date}",
@@ -90,6 +96,21 @@ def fit_files(order: Order, out: Path, validated: bool = False) -> tuple[Calibra
     if validated and fitted.fits is not None and not fitted.faults:
         fitted = replace(fitted, validation=validate(campaign, choices, fitted))
     return fitted, sources
+
+
+def _check_used(order: Order, campaign: Campaign, law: str) -> None:
+    """Raise `UsageError` for options that a fit of this campaign would not look at."""
+    if law == "relaxation":
+        why = (
+            "devices that relax are fitted from their first read on, with no exponent of the noise"
+        )
+    elif next(iter(campaign.drift), None) is None:
+        why = "the files hold no drift traces, and nothing else is fitted with it"
+    else:
+        return
+    for option, value in (("--t0", order.t0_s), ("--exponent", order.exponent)):
+        if value is not None:
+            raise UsageError(f"{option} {value:g} would have no effect: {why}; leave it out")
 
 
 def _check(order: Order, out: Path) -> None:

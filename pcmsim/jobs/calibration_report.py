@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pcmsim.calibration.calibrate import Calibration
+from pcmsim.calibration.validation import Validation
 from pcmsim.devices.params import ParameterSet
 from pcmsim.errors import UsageError
 from pcmsim.jobs.calibration_faults import fault_sections
@@ -27,7 +28,7 @@ from pcmsim.jobs.calibration_tables import (
     unidentified_section,
     versions,
 )
-from pcmsim.jobs.calibration_validation import validation_records
+from pcmsim.jobs.calibration_validation import validation_sections
 from pcmsim.measurements import Source
 from pcmsim.report.calibration_page import NUMBERS, PAGE, write_calibration
 from pcmsim.report.calibration_records import CalibrationReport, KeyNumber, Section
@@ -84,7 +85,13 @@ def calibration_report(
     numbers = _numbers(calibration, sources, base, date)
     title = f"{found.title} · calibrated {date}"
     return CalibrationReport(
-        found.name, title, _key_numbers(calibration), _faults(calibration), tuple(sections), numbers
+        found.name,
+        title,
+        _key_numbers(calibration),
+        _faults(calibration),
+        tuple(sections),
+        numbers,
+        no_set=bool(calibration.refusal),
     )
 
 
@@ -111,29 +118,30 @@ def _tested_sections(calibration: Calibration) -> list[Section]:
     relaxed, made = calibration.relaxation_check, calibration.validation
     if relaxed is not None:
         return relaxation_tests(relaxed)
-    if made is None:
-        return []
-    left_out = [astuple(x) for x in made.left_out]
-    array = [(x.t_s, x.found_quantiles, x.predicted_quantiles, x.p_value) for x in made.array]
-    bootstrap = [astuple(x) for x in made.bootstrap]
-    return validation_records(made.distributions, left_out, array, bootstrap)
+    return validation_sections(made) if made is not None else []
 
 
 def _key_numbers(calibration: Calibration) -> tuple[KeyNumber, ...]:
     found = calibration.parameter_set
     fitted = sum(entry.stderr is not None for entry in found.entries.values())
-    faults = len(_faults(calibration))
-    verdict = "no" if faults else "yes"
-    note = f"{faults} reasons against it" if faults else "within what is tolerated"
     left = sum(x.count for x in calibration.exclusions if x.what == "devices")
     lost = len(calibration.unidentified)
     return (
-        KeyNumber("Reproduces its data", verdict, note),
+        _verdict(calibration),
         *_devices(calibration),
         KeyNumber("Entries fitted", fitted, f"of {len(found.entries)} in the set"),
         KeyNumber("Not identified", lost, "kept from the base set, or at a limit"),
         KeyNumber("Left out", left, "devices, over all fits"),
     )
+
+
+def _verdict(calibration: Calibration) -> KeyNumber:
+    title, faults = "Reproduces its data", len(calibration.faults)
+    if calibration.refusal:
+        return KeyNumber(title, "no set", "none can be made of these data")
+    if not faults:
+        return KeyNumber(title, "yes", "within what is tolerated")
+    return KeyNumber(title, "no", f"{faults} reason{'s' * (faults > 1)} against it")
 
 
 def _faults(calibration: Calibration) -> tuple[str, ...]:
@@ -176,4 +184,13 @@ def _numbers(
         "exclusions": [asdict(x) for x in calibration.exclusions],
         "unidentified": [asdict(x) for x in calibration.unidentified],
         "sources": [asdict(x) for x in sources],
+        "validation": _tested_numbers(calibration.validation),
     }
+
+
+def _tested_numbers(made: Validation | None) -> dict[str, Any] | None:
+    """Of a validation, what no figure or table of the page holds as a number."""
+    if made is None:
+        return None
+    names = ("held_out", "likelihood", "likelihood_stderr", "skipped")
+    return {name: getattr(made, name) for name in names}

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pcmsim.calibration.array_error import ArrayError
+from pcmsim.calibration.bootstrap import Bootstrapped
 from pcmsim.calibration.distributions import Distribution
-from pcmsim.devices.laws import FloatArray
+from pcmsim.calibration.left_out import LeftOut
+from pcmsim.calibration.validation import Validation
 from pcmsim.jobs.calibration_levels import TIME
 from pcmsim.report.calibration_page import at_most
 from pcmsim.report.calibration_records import (
@@ -19,26 +22,26 @@ from pcmsim.report.calibration_records import (
     Series,
     Table,
 )
-from pcmsim.report.calibration_text import p_value
+from pcmsim.report.calibration_text import p_value, shown
 from pcmsim.units import format_duration
 
-# label, t_s, n, mean, mean_stderr, predicted_mean, std, std_stderr, predicted_std, p_value
-LeftOut = tuple[str, float, int, float, float, float, float, float, float, float]
-# t_s, quantiles found and predicted at 5, 25, 50, 75 and 95 % (5,), p_value
-ArrayError = tuple[float, FloatArray, FloatArray, float]
-# name, value, stderr, bootstrap_stderr
-Bootstrap = tuple[str, float, float, float]
 _TIMES = 3
 _MOST_ROWS = 24  # of a table that is not folded
 _REJECTED = 0.01
 _MOST_DECADES = 4.0  # of a p-value, at which the colours of the map saturate
 
 
+def validation_sections(made: Validation) -> list[Section]:
+    """What was tested and what was not, then a section for each kind of test."""
+    tests = validation_records(made.distributions, made.left_out, made.array, made.bootstrap)
+    return [_overview(made), *tests]
+
+
 def validation_records(
     distributions: Sequence[Distribution],
     left_out: Sequence[LeftOut],
     array: Sequence[ArrayError],
-    bootstrap: Sequence[Bootstrap],
+    bootstrap: Sequence[Bootstrapped],
 ) -> list[Section]:
     """A section for each kind of test that was made."""
     sections = []
@@ -53,12 +56,28 @@ def validation_records(
     return sections
 
 
+def _overview(made: Validation) -> Section:
+    """How many devices were held out, how likely they are, and what was not examined."""
+    likelihood, stderr = shown(round(made.likelihood)), shown(round(made.likelihood_stderr))
+    text = (
+        f"{made.held_out:,} devices were kept from a second fit. The Gaussian log "
+        f"pseudo-likelihood of their traces under it is {likelihood} ± {stderr} (standard error "
+        f"over devices); it tells which of two fits predicts the same devices better, and says "
+        f"nothing by itself. "
+    )
+    text += "Some tests could not be made." if made.skipped else "All tests were made."
+    rows: tuple[tuple[Cell, ...], ...] = tuple((line,) for line in made.skipped)
+    tables = (Table("Not examined.", ("what, and why",), rows),) if rows else ()
+    return Section("Tests", text, (), tables)
+
+
 def _distribution_section(found: Sequence[Distribution]) -> Section:
     tests, rejected = len(found), sum(x.rejected(_REJECTED) for x in found)
     text = (
         f"Reads of devices that were not fitted, beside a simulation of the set. Of {tests} "
-        f"Kolmogorov-Smirnov tests {rejected} reject at {_REJECTED:g}; {tests * _REJECTED:.1g} "
-        f"would by chance. Times of one level share devices, so their tests fall together."
+        f"Kolmogorov-Smirnov tests {rejected} reject at {_REJECTED:g}; of a true model about "
+        f"{tests * _REJECTED:.1g} would, and rather more, for the tests do not allow for the error "
+        f"of the fit. Times of one level share devices, so their tests fall together."
     )
     return Section("Distributions", text, (_quantile_figure(found), _p_map(found)))
 
@@ -101,14 +120,24 @@ def _p_map(found: Sequence[Distribution]) -> Map:
 
 def _left_out_section(found: Sequence[LeftOut]) -> Section:
     rows: list[tuple[Cell, ...]] = []
-    for label, t_s, n, mean, mean_stderr, other_mean, std, std_stderr, other_std, p in found:
-        row = (label, format_duration(t_s), n, Measured(mean, mean_stderr), other_mean)
-        rows.append((*row, Measured(std, std_stderr), other_std, p_value(p)))
+    for x in found:
+        mean, std = Measured(x.mean, x.mean_stderr), Measured(x.std, x.std_stderr)
+        row = (
+            x.label,
+            format_duration(x.t_s),
+            x.n,
+            mean,
+            x.predicted_mean,
+            round(x.mean_deviation, 1),
+        )
+        rows.append((*row, std, x.predicted_std, round(x.std_deviation, 1), p_value(x.p_value)))
     text = (
-        "Some times were left out of the fit, one by one, and their reads were predicted from "
-        "the others."
+        "Some times were left out of the fit, one by one, together with the held-out devices; the "
+        "reads of these at that time were predicted from other times of other devices. Deviations "
+        "are in standard errors of the reads; neither they nor p allow for the error of the fit."
     )
-    head = ("level", "time", "devices", "mean [µS]", "predicted", "spread [µS]", "predicted", "p")
+    mean_head = ("mean [µS]", "predicted", "off by [s.e.]")
+    head = ("level", "time", "devices", *mean_head, "spread [µS]", *mean_head[1:], "p")
     caption = "Times that were left out of the fit."
     table = Table(caption, head, tuple(rows), folded=len(rows) > _MOST_ROWS)
     return Section("Times left out", text, (), (table,))
@@ -116,8 +145,9 @@ def _left_out_section(found: Sequence[LeftOut]) -> Section:
 
 def _array_section(found: Sequence[ArrayError]) -> Section:
     """Quantiles of the error of an array as it ages: a fan, and what was found."""
-    t_s = np.array([x[0] for x in found])
-    quantiles, predicted = (np.array([x[k] for x in found]) for k in (1, 2))
+    t_s = np.array([x.t_s for x in found])
+    quantiles = np.array([x.found_quantiles for x in found])
+    predicted = np.array([x.predicted_quantiles for x in found])
     wide = Series(
         "predicted, 5 to 95 %",
         "fit",
@@ -141,21 +171,27 @@ def _array_section(found: Sequence[ArrayError]) -> Section:
         for name, at in zip(names, map(list, pairs), strict=True)
     ]
     panel = Panel("array error", TIME, Axis("relative error of the product"), (wide, half, *points))
-    rows = tuple((format_duration(x[0]), p_value(x[3])) for x in found)
+    rows = tuple((format_duration(x.t_s), p_value(x.p_value)) for x in found)
     caption = "Quantiles over random arrays of measured devices, and of devices of the set."
     return Section(
         "Array error",
         "Error of matrix-vector products of arrays of devices that were not fitted, relative to "
-        "the root mean square of the ideal product, as they age.",
+        "the root mean square of the ideal product, as they age. The p-values do not allow for the "
+        "error of the fit and are a little too small.",
         (Figure("Error against time", caption, (panel,)),),
         (Table("Found against predicted distribution.", ("time", "p"), rows),),
     )
 
 
-def _bootstrap_section(found: Sequence[Bootstrap]) -> Section:
+def _bootstrap_section(found: Sequence[Bootstrapped]) -> Section:
     rows = tuple(
-        (name, Measured(value, stderr), again, again / stderr if stderr > 0.0 else None)
-        for name, value, stderr, again in found
+        (
+            x.name,
+            Measured(x.value, x.stderr),
+            x.bootstrap_stderr,
+            x.bootstrap_stderr / x.stderr if x.stderr > 0.0 else None,
+        )
+        for x in found
     )
     text = (
         "Standard errors of the fits beside those of a bootstrap over the devices; a ratio far "

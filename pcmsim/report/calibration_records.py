@@ -136,6 +136,7 @@ class CalibrationReport:
     """All of a page.
 
     faults          why the set is refused; empty if it is not
+    no_set          whether it is refused because the data can be no set at all
     numbers         what `calibration.json` holds besides the sections
     """
 
@@ -145,3 +146,4 @@ class CalibrationReport:
     faults: tuple[str, ...]
     sections: tuple[Section, ...]
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    no_set: bool = False

@@ -58,17 +58,34 @@ def test_drawing_devices_again_gives_the_errors_of_the_fit(validation):
         assert found[name].bootstrap_stderr == pytest.approx(found[name].stderr, rel=0.2)
 
 
-def test_nothing_of_a_held_out_device_reaches_the_prediction(campaign, validation):
+@pytest.fixture(scope="module")
+def small():
+    targets = [2.2, 6.0, 15.0, 25.0]
+    plan = {"targets": targets, "devices_per_level": 200, "times": {"count": 5}}
+    return campaign_of(5, drift=PLAN | plan)
+
+
+@pytest.fixture
+def few_replicates(monkeypatch):
+    """Standard errors by drawing again are tested above, and take most of the time."""
+    monkeypatch.setattr("pcmsim.calibration.bootstrap.REPLICATES", 2)
+
+
+def test_nothing_of_a_held_out_device_reaches_a_prediction(small, few_replicates):
     """Held-out devices are spoilt: what is predicted for them stays, and they are rejected."""
-    numbers = device_numbers(campaign.drift)
+    validation = validated(small)
+    numbers = device_numbers(small.drift)
     chosen = numbers[held_out(numbers, SHARE, stream(1, "held out"))]
     spoilt = []
-    for part in campaign.drift:
+    for part in small.drift:
         factor = np.where(np.isin(part.device, chosen), 1.3, 1.0)
         spoilt.append(replace(part, g=part.g * factor[:, None]))
-    other = validated(replace(campaign, drift=tuple(spoilt)))
+    other = validated(replace(small, drift=tuple(spoilt)))
     for a, b in zip(validation.distributions, other.distributions, strict=True):
         np.testing.assert_allclose(a.predicted, b.predicted, rtol=1e-9)
+    for a, b in zip(validation.left_out, other.left_out, strict=True):
+        assert b.predicted_mean == pytest.approx(a.predicted_mean, rel=1e-9)
+        assert b.mean == pytest.approx(1.3 * a.mean, rel=1e-9)
     assert {item.label for item in other.rejected(1e-4)} >= {"6 uS", "15 uS", "25 uS"}
     assert other.likelihood < validation.likelihood - 100.0
 
@@ -88,7 +105,7 @@ def test_both_programmings_of_a_device_are_on_the_same_side_and_one_is_compared(
     np.testing.assert_array_equal(reads[0.0], first)
 
 
-def test_what_is_too_little_to_examine_is_named():
+def test_what_is_too_little_to_examine_is_named(few_replicates):
     plan = PLAN | {
         "targets": [2.2, 6.0, 15.0, 25.0],
         "devices_per_level": 60,
@@ -99,3 +116,26 @@ def test_what_is_too_little_to_examine_is_named():
     assert found.left_out == ()
     assert any("arrays" in line for line in found.skipped)
     assert any("times" in line for line in found.skipped)
+
+
+def test_levels_and_times_without_reads_are_named(small, few_replicates):
+    """Held-out devices of 6 uS were not read last, of 15 uS once then, of 25 uS never."""
+    numbers = device_numbers(small.drift)
+    chosen = numbers[held_out(numbers, SHARE, stream(1, "held out"))]
+    parts = []
+    for part in small.drift:
+        inside, g = np.isin(part.device, chosen), part.g.copy()
+        g[inside & (part.g_target == 6.0), -1] = np.nan
+        g[np.flatnonzero(inside & (part.g_target == 15.0) & (part.programming == 0))[1:], -1] = (
+            np.nan
+        )
+        g[inside & (part.g_target == 25.0)] = np.nan
+        parts.append(replace(part, g=g))
+    found = validated(replace(small, drift=tuple(parts)))
+    assert found.skipped == (
+        "6 uS at 345600 s: no held-out device was read",
+        "25 uS: no device with a read was held out",
+        "left-out times: 6 uS at 345600 s: fewer than two reads of held-out devices",
+        "left-out times: 15 uS at 345600 s: fewer than two reads of held-out devices",
+        "array: the held-out devices make fewer than 8 arrays",
+    )

@@ -1,13 +1,19 @@
 """From a virtual chip to a parameter set that other jobs accept, by the command line."""
 
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from pcmsim.calibration.records import Campaign, DriftTraces, Instrument, SetStaircases
 from pcmsim.calibration.virtual import measure_campaign
+from pcmsim.cli import calibrate as calibrate_command
 from pcmsim.cli import devices as command
 from pcmsim.config import load_plan
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
-from pcmsim.jobs import Order, base_of, calibrate_files, measure, sample
+from pcmsim.jobs import Order, base_name, base_of, calibrate_files, measure, sample
 from pcmsim.measurements import write_campaign
 
 SMALL = (
@@ -101,6 +107,66 @@ def test_a_published_set_stands_beside_none(capsys):
     assert base_of(load_parameter_set("pcm-gst-90nm")) is None
     command.devices("pcm-gst-90nm")
     assert "± s.e." not in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def relaxing(tmp_path_factory):
+    """File of three hundred devices that walk at random, told to be such that relax."""
+    path = tmp_path_factory.mktemp("walks") / "walks.h5"
+    rng, targets = np.random.default_rng(0), np.repeat([5.0, 15.0, 25.0], 100)
+    first = targets + 0.3 * rng.standard_normal(300)
+    walk = np.cumsum(rng.standard_t(4, (300, 3)), axis=1)
+    g = np.column_stack([first, np.maximum(first[:, None] + walk, 0.0)])
+    times, number = np.array([1e-3, 0.1, 10.0, 1e4]), np.arange(300)
+    part = DriftTraces(number, 0 * number, targets, np.ones(300, bool), times, g)
+    instrument = Instrument(1e-4, g_noise_std=0.02)
+    write_campaign(path, Campaign(instrument, drift=(part,), law="relaxation"), {})
+    return path
+
+
+def test_page_and_console_compare_with_the_set_that_entries_are_kept_from(
+    relaxing, tmp_path, capsys
+):
+    out, folder = tmp_path / "a.yaml", tmp_path / "page"
+    calibrate_command.calibrate([relaxing], "walks", out, report=folder)
+    numbers = json.loads((folder / "calibration.json").read_text())["numbers"]
+    shown = capsys.readouterr().out
+    assert numbers["base"] == base_of(load_parameter_set(out)) == "ideal"
+    assert "ideal" in shown
+    assert "pcm-gst-90nm" not in shown
+
+
+def test_the_set_that_entries_are_kept_from_is_the_one_that_was_named(calibrated):
+    named = Order([], "a", "2026-01-02", base="pcm-joshi2020")
+    assert base_name(named, calibrated[1]) == "pcm-joshi2020"
+    assert base_name(replace(named, base=None), calibrated[1]) == "pcm-gst-90nm"
+
+
+@pytest.fixture
+def ramps(tmp_path):
+    """A file without drift traces."""
+    g = 5.0 + np.cumsum(np.random.default_rng(1).normal(0.5, 0.2, (15, 31)), axis=1)
+    cycles = SetStaircases(np.zeros(15, int), np.arange(15), np.ones(1), 2.0, g[:, :, None])
+    write_campaign(tmp_path / "ramps.h5", Campaign(Instrument(1e-4), staircases=cycles), {})
+    return tmp_path / "ramps.h5"
+
+
+@pytest.mark.parametrize(("option", "value"), [("t0_s", 20.0), ("exponent", 1.1)])
+def test_an_option_that_no_fit_would_look_at_is_refused_before_any_fit(
+    measured, relaxing, ramps, tmp_path, monkeypatch, option, value
+):
+    for fit in ("calibrate", "calibrate_relaxation", "check_campaign"):
+        monkeypatch.setattr(f"pcmsim.jobs.calibrate.{fit}", None)
+    name = {"t0_s": "--t0 20", "exponent": "--exponent 1.1"}[option]
+    for path, law in ((relaxing, None), (measured, "relaxation"), (ramps, None), (ramps, "drift")):
+        order = Order([path], "a", "2026-01-02", law=law, **{option: value})
+        with pytest.raises(UsageError, match=rf"^{name} would have no effect: .*; leave it out$"):
+            calibrate_files(order, tmp_path / "a.yaml")
+    # Of drift traces both are used, and the fit is reached.
+    with pytest.raises(TypeError, match="not callable"):
+        calibrate_files(
+            Order([measured], "a", "2026-01-02", **{option: value}), tmp_path / "a.yaml"
+        )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pcmsim.calibration.array_error import ArrayError
+from pcmsim.calibration.bootstrap import Bootstrapped
 from pcmsim.calibration.calibrate import Choices, calibrate, refuse
 from pcmsim.calibration.distributions import compare
 from pcmsim.calibration.estimate import Estimate
+from pcmsim.calibration.left_out import LeftOut
 from pcmsim.calibration.noise_model import NoiseModel
 from pcmsim.calibration.pairwise import pairwise
 from pcmsim.calibration.records import (
@@ -26,6 +29,8 @@ from pcmsim.calibration.relaxation_set import calibrate_relaxation
 from pcmsim.calibration.staircase import NAMES, StaircaseFit
 from pcmsim.calibration.staircase_moments import Protocol, StaircaseModel
 from pcmsim.calibration.structure import StructureFit, differentiate, fit_structure
+from pcmsim.calibration.validation import Validation
+from pcmsim.cli import calibrate as command
 from pcmsim.cli.main import app
 from pcmsim.config import load_plan
 from pcmsim.devices import load_parameter_set
@@ -388,11 +393,42 @@ def test_validation_shows_what_there_is_and_nothing_else():
     assert np.isnan(p_map.values[1][1])
 
 
+def test_what_was_tested_and_what_was_not_reaches_page_numbers_and_console(fitted, tmp_path):
+    skipped = ("array: the held-out devices make fewer than 8 arrays", "10 uS at 60 s: no read")
+    made = Validation(1234, (), -5678.4, 91.2, (), (), (), skipped)
+    tested = replace(fitted[0], validation=made)
+    page = write_calibration_report(tested, fitted[1], BASE, DATE, tmp_path)
+    text = words(page.read_text())
+    assert "1,234 devices were kept" in text
+    assert "−5,678 ± 91 (standard error" in text
+    assert all(line in text for line in skipped)
+    numbers = json.loads((tmp_path / "calibration.json").read_text())["numbers"]
+    assert numbers["validation"] == {
+        "held_out": 1234,
+        "likelihood": -5678.4,
+        "likelihood_stderr": 91.2,
+        "skipped": list(skipped),
+    }
+    lines = list(command._tests(tested))
+    assert "products of held-out devices, times: no test" in lines
+    assert lines[-2:] == [f"not examined: {line}" for line in skipped]
+    complete = calibration_report(
+        replace(tested, validation=replace(made, skipped=())), fitted[1], BASE, DATE
+    )
+    assert "All tests were made" in section(complete, "Tests").text
+    assert calibration_report(*fitted, BASE, DATE).numbers["validation"] is None
+
+
 def test_validation_tables_and_the_fan_of_an_array(report):
-    left_out = (("10 µS", 3600.0, 400, 7.9, 0.05, 7.95, 1.0, 0.03, 1.1, 0.0002),)
+    left_out = (LeftOut("10 µS", 3600.0, 400, 7.9, 0.05, 7.95, 1.0, 0.03, 1.1, 0.0002),)
     quantiles = np.array([0.1, 0.5, 1.0, 1.5, 2.0])
-    array = tuple((t, t * quantiles, 1.1 * t * quantiles, 0.3) for t in (20.0, 2000.0))
-    bootstrap = (("nu_mean.low", 0.049, 0.0001, 0.00012), ("x", 1.0, 0.0, 0.1))
+    array = tuple(
+        ArrayError(t, 25, t * quantiles, 1.1 * t * quantiles, 0.3) for t in (20.0, 2000.0)
+    )
+    bootstrap = (
+        Bootstrapped("nu_mean.low", 0.049, 0.0001, 0.00012),
+        Bootstrapped("x", 1.0, 0.0, 0.1),
+    )
     sections = validation_records((), left_out, array, bootstrap)
     assert [s.title for s in sections] == ["Times left out", "Array error", "Bootstrap"]
     wide, half, *points = sections[1].figures[0].panels[0].series
@@ -403,7 +439,7 @@ def test_validation_tables_and_the_fan_of_an_array(report):
     assert points[2].y == pytest.approx([20.0, 2000.0])
     assert sections[2].tables[0].rows[0][3] == pytest.approx(1.2)
     text = words(render(replace(report, sections=tuple(sections))))
-    assert "10 µS 1 h 400 7.900 ± 0.050 7.95 1.000 ± 0.030 1.1 < 0.001" in text
+    assert "10 µS 1 h 400 7.900 ± 0.050 7.95 −1 1.000 ± 0.030 1.1 −3.3 < 0.001" in text
     assert "x 1 ± 0 0.1 unknown" in text
 
 
@@ -441,3 +477,21 @@ def test_ramps_and_sweeps_without_drift_have_sections(tmp_path):
     assert titles[:3] == ["Parameters", "Pulse response", "Programming curve"]
     assert abs(made.response.table.mean_all - 0.5) < 0.05
     assert "Increments rise by 0." in words(render(page))
+
+
+def test_data_that_can_be_no_set_are_not_said_to_be_reproduced_badly(fitted, tmp_path):
+    volts = np.linspace(1.0, 3.0, 9)
+    g = np.exp(2.0 - volts + 0.1 * np.random.default_rng(1).standard_normal((40, 9)))
+    sweeps = ProgrammingCurve(np.zeros(40, int), np.arange(40), volts, 1.0, g, unit="V")
+    made = calibrate(Campaign(Instrument(1e-4), curve=sweeps), Choices("sweeps", base="ideal"))
+    assert made.refusal
+    text = words(render(calibration_report(made, [], load_parameter_set("ideal"), DATE)))
+    assert "No set can be made of these data" in text
+    assert "does not reproduce" not in text
+    assert "Reproduces its data no set none can be made" in text
+    assert made.refusal in text
+    bad = replace(fitted[0], faults=("a fault",))
+    text = words(render(calibration_report(bad, fitted[1], BASE, DATE)))
+    assert "The set does not reproduce its own data" in text
+    assert "Reproduces its data no 1 reason against it" in text
+    assert "No set can be made" not in text
