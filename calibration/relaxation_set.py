@@ -28,7 +28,8 @@ def calibrate_relaxation(campaign: Campaign, choices: Choices) -> Calibration:
 
     Read noise cannot be told from relaxation by single reads at far times, so it is part of the
     law, and the set has none besides. Pulses need a drift law, so it has none of these either.
-    Raises `DataError` if the fit does not converge; other errors and `faults` are those of `pcmsim.calibration.calibrate.calibrate`.
+    Raises `DataError` if the fit does not converge; other errors and `faults` are those of
+    `pcmsim.calibration.calibrate.calibrate`.
     """
     base = load_parameter_set(choices.base)
     fit = fit_relaxation(campaign.drift, campaign.instrument, choices.g_max)
@@ -131,7 +132,7 @@ def _errors(fit: RelaxationFit) -> dict[str, Any]:
     return found
 
 
-def _faults(fit: RelaxationFit, placement: Placement, check: RelaxationCheck) -> Iterator[str]:
+def _faults(placement: Placement, check: RelaxationCheck) -> Iterator[str]:
     """Why the set must not be used: nothing to test it on, or data that reject it."""
     if not placement.g_target.size:
         yield "no target has twenty converged devices, so where programming ends is not known"

@@ -33,7 +33,7 @@ def maximise(
     @lru_cache(maxsize=1)
     def scores_at(point: bytes) -> FloatArray:
         scores = np.nan_to_num(likelihood.scores(np.frombuffer(point)), posinf=0.0, neginf=0.0)
-        return np.clip(scores, -_STEEPEST, _STEEPEST)
+        return np.asarray(np.clip(scores, -_STEEPEST, _STEEPEST))
 
     def objective(theta: FloatArray) -> tuple[float, FloatArray]:
         cost = -float(likelihood.terms(theta).mean())
