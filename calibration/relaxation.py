@@ -4,7 +4,8 @@ The form of the law is the simplest that predicts devices it was not fitted to a
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from pcmsim.calibration.distributions import held_out
 from pcmsim.calibration.estimate import Estimate, Exclusion, Unidentified
 from pcmsim.calibration.records import DriftTraces, Instrument, IntArray
 from pcmsim.calibration.relaxation_memory import Memory, fit_memory
-from pcmsim.calibration.relaxation_model import SCALES, Form, LaterReads, Likelihood
+from pcmsim.calibration.relaxation_model import BLOCKS, SCALES, Form, LaterReads, Likelihood
 from pcmsim.calibration.relaxation_solve import estimate, maximise
 from pcmsim.calibration.relaxation_traces import Traces, gather
 from pcmsim.devices.laws import FloatArray
@@ -27,6 +28,8 @@ FORMS = (
     Form("skewed", 2, 1, 1, 0, 2, 1),
     Form("skewed, more levels", 3, 2, 2, 1, 3, 2),
 )
+# Devices that make a target one that counts.
+_FEW = 20
 # Of the largest conductance that was read, what g_max may be at most.
 _WIDEST = 10.0
 _WORTH, _SURE, _FEWEST, _SHARE = 2.0, 2.0, 100, 0.2
@@ -93,14 +96,14 @@ def fit_relaxation(
         )
     low = max(instrument.g_variance**0.5, 1e-4 * traces.g_max)
     test = held_out(traces.device, _SHARE, stream(seed, "held out"))
-    fits, scores = [], []
+    forms = [_within(form, traces) for form in forms]
+    scores = []
     for form in forms:
         theta, _ = maximise(form, traces.reads(low, ~test), traces.g_max)
-        fits.append(theta)
         scores.append(_predicted(form, theta, traces.reads(low, test), traces.device, traces.g_max))
     k = _kept(scores)
     whole = traces.reads(low)
-    theta, message = maximise(forms[k], whole, traces.g_max, fits[k])
+    theta, message = maximise(forms[k], whole, traces.g_max)
     found = estimate(forms[k], theta, message, whole, traces.device, traces.g_max)
     z = np.full(traces.g.shape, np.nan)
     z[~np.isnan(traces.g)] = Likelihood(forms[k], whole, traces.g_max).deviates(theta)
@@ -123,6 +126,17 @@ def fit_relaxation(
         exclusions,
         _unidentified(found, memory),
     )
+
+
+def _within(form: Form, traces: Traces) -> Form:
+    """The form with polynomials that the targets can tell: as many coefficients as targets."""
+    counts = np.unique(traces.g_target, return_counts=True)[1]
+    most = max(int(np.sum(counts >= _FEW)) - 1, 0)
+    changed: dict[str, Any] = {}
+    for block in BLOCKS:
+        degree = getattr(form, block)
+        changed[block] = degree if degree is None else min(degree, most)
+    return replace(form, **changed)
 
 
 def _predicted(

@@ -145,29 +145,37 @@ class Likelihood:
         return log_growth(self.reads.t_s, float(np.exp(np.clip(ln_onset, -20.0, 20.0))))
 
     def _transformed(self, theta: FloatArray) -> tuple[FloatArray, ...]:
-        """(z, w, ln λ, ln δ, γ, change) of each read, those cut off taken at the cut."""
+        """(z, ln |w|, sign of w, ln λ, ln δ, γ, change) of each read, those cut off at the cut.
+
+        w = (c/λ) sinh(change/c) overflows where its logarithm does not.
+        """
         law = self.form.law(theta, 0.0, 1.0)
         log_scale, log_tail, skew = law.shape(self._u(), self.reads.t_s)
         seen = np.maximum(self.reads.g, self.reads.g_low)
         first = np.maximum(self.reads.g_first, self.reads.g_low)
         change = floored(seen, law.floor_us) - floored(first, law.floor_us)
-        w = law.cap_us * np.sinh(np.clip(change / law.cap_us, -300.0, 300.0)) * np.exp(-log_scale)
-        return skew + np.exp(log_tail) * np.arcsinh(w), w, log_scale, log_tail, skew, change
+        x = np.maximum(np.abs(change) / law.cap_us, 1e-12)
+        log_sinh = x + np.log(-np.expm1(-2.0 * x)) - np.log(2.0)
+        log_w, sign = np.log(law.cap_us) - log_scale + log_sinh, np.sign(change)
+        arsinh = log_w + np.log1p(np.sqrt(1.0 + np.exp(-2.0 * log_w)))
+        arsinh = np.where(log_w < -10.0, np.exp(log_w), arsinh)
+        z = skew + np.exp(log_tail) * sign * arsinh
+        return z, log_w, sign, log_scale, log_tail, skew, change
 
     def _evaluate(self, theta: FloatArray) -> tuple[FloatArray, list[tuple[bool, FloatArray]]]:
         """Contributions, and their derivatives by ln λ, ln δ and γ, once for level and growth."""
-        z, w, log_scale, log_tail, skew, change = self._transformed(theta)
+        z, log_w, sign, log_scale, log_tail, skew, change = self._transformed(theta)
         law = self.form.law(theta, 0.0, 1.0)
         floor_us, cap_us = law.floor_us, law.cap_us
-        root, tail = np.hypot(1.0, w), np.exp(log_tail)
+        log_root, tail = 0.5 * np.logaddexp(0.0, 2.0 * log_w), np.exp(log_tail)
         steep = -np.log(-np.expm1(-np.maximum(self.reads.g, self.reads.g_low) / floor_us))
         steep += np.logaddexp(change / cap_us, -change / cap_us) - np.log(2.0)
-        density = -0.5 * z**2 - _HALF_LOG_2PI + log_tail - log_scale - np.log(root) + steep
+        density = -0.5 * z**2 - _HALF_LOG_2PI + log_tail - log_scale - log_root + steep
         below = log_ndtr(z)
         ratio = np.exp(-0.5 * z**2 - _HALF_LOG_2PI - below)
         cut = self.reads.g <= self.reads.g_low
-        dz_scale = -tail * w / root
-        by_scale = np.where(cut, ratio * dz_scale, -z * dz_scale - 1.0 / root**2)
+        dz_scale = -tail * sign * np.exp(log_w - log_root)
+        by_scale = np.where(cut, ratio * dz_scale, -z * dz_scale - np.exp(-2.0 * log_root))
         by_tail = np.where(cut, ratio, -z) * (z - skew) + ~cut
         by_skew = np.where(cut, ratio, -z)
         pairs = [(level, d) for d in (by_scale, by_tail, by_skew) for level in (True, False)]
