@@ -30,6 +30,11 @@ def pulse_model(values: Values) -> PulseModel:
     >>> pulse_model(load_parameter_set("pcm-gst-90nm").values).set_g_max
     20.0
     """
+    if values.relaxation is not None:
+        raise UsageError(
+            "devices of this parameter set relax, and pulses need a drift law: leave pulses out "
+            "(in the plan of a campaign staircase, set_drift, curve and levels: null)"
+        )
     if values.set_pulse is None:
         raise UsageError(
             f"this parameter set has no pulse model; add {', '.join(PULSE_ENTRIES)} "

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import johnsonsu, kstest
 
-from pcmsim.devices import conductance, load_parameter_set, manufacture, program
+from pcmsim.devices import conductance, load_parameter_set, manufacture, program, pulse_model
 from pcmsim.devices.relaxation import deviate
 from pcmsim.devices.relaxation_law import Relaxation
 from pcmsim.devices.state import STUCK_SET
@@ -132,3 +132,8 @@ def test_a_set_that_relaxes_has_no_pulses():
 def test_a_law_with_a_share_above_one_is_refused_by_name():
     with pytest.raises(UsageError, match="persistence"):
         _relaxing(persistence=1.5)
+
+
+def test_pulses_on_devices_that_relax_are_refused_with_the_way_out(values):
+    with pytest.raises(UsageError, match="leave pulses out"):
+        pulse_model(values)
