@@ -212,6 +212,7 @@ def test_targets_above_the_given_largest_and_other_measurements_are_counted():
     yields = YieldMap(*(np.arange(3) for _ in range(6)))
     made = _made(replace(part, g_target=part.g_target * 1.04), yields=yields)
     assert {(x.dataset, x.count) for x in made.exclusions} == {("drift", 60), ("yields", 3)}
+    assert made.relaxation.traces.device.size == 8 * 60
 
 
 def test_placement_is_that_of_converged_devices():
