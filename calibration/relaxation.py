@@ -82,6 +82,35 @@ def fit_relaxation(
     for fewer than a hundred devices, fewer than two times, or parts with different times.
     """
     traces, exclusions = gather(parts, g_max)
+    _check(traces)
+    low = max(instrument.g_variance**0.5, 1e-4 * traces.g_max)
+    tried = [_within(form, traces) for form in forms]
+    scores = _scores(tried, traces, low, seed)
+    form, reads = tried[_kept(scores)], traces.reads(low)
+    theta, message = maximise(form, reads, traces.g_max)
+    found = estimate(form, theta, message, reads, traces.device, traces.g_max)
+    memory = _memory(form, theta, traces, reads)
+    persistence, memory_s = 1.0, form.law(theta, 1.0, 1.0).onset_s
+    if memory is not None:
+        persistence, memory_s = memory.estimate["persistence"], memory.memory_s
+    best = max(float(score.sum()) for score in scores)
+    return RelaxationFit(
+        traces.g_max,
+        form,
+        form.law(theta, persistence, memory_s),
+        found,
+        memory,
+        tuple(form.name for form in tried),
+        tuple(float(score.sum()) - best for score in scores),
+        traces,
+        low,
+        exclusions,
+        _unidentified(found, memory),
+    )
+
+
+def _check(traces: Traces) -> None:
+    """Refuse traces that no law can be fitted to, before any fit."""
     later = np.unique(traces.device[~np.isnan(traces.g).all(axis=1)]).size
     if later < _FEWEST:
         raise DataError(
@@ -94,38 +123,25 @@ def fit_relaxation(
         raise UsageError(
             f"g_max = {traces.g_max:g} uS, but no device was above {np.max(traces.g_first):g} uS"
         )
-    low = max(instrument.g_variance**0.5, 1e-4 * traces.g_max)
+
+
+def _scores(forms: Sequence[Form], traces: Traces, g_low: float, seed: int) -> list[FloatArray]:
+    """Log-likelihood of each held-out device under each form, fitted to the others."""
     test = held_out(traces.device, _SHARE, stream(seed, "held out"))
-    forms = [_within(form, traces) for form in forms]
     scores = []
     for form in forms:
-        theta, _ = maximise(form, traces.reads(low, ~test), traces.g_max)
-        scores.append(_predicted(form, theta, traces.reads(low, test), traces.device, traces.g_max))
-    k = _kept(scores)
-    whole = traces.reads(low)
-    theta, message = maximise(forms[k], whole, traces.g_max)
-    found = estimate(forms[k], theta, message, whole, traces.device, traces.g_max)
+        theta, _ = maximise(form, traces.reads(g_low, ~test), traces.g_max)
+        reads = traces.reads(g_low, test)
+        scores.append(_predicted(form, theta, reads, traces.device, traces.g_max))
+    return scores
+
+
+def _memory(form: Form, theta: FloatArray, traces: Traces, reads: LaterReads) -> Memory | None:
+    """Correlation over time of the deviates of all reads but those that were cut off."""
     z = np.full(traces.g.shape, np.nan)
-    z[~np.isnan(traces.g)] = Likelihood(forms[k], whole, traces.g_max).deviates(theta)
-    z[traces.g <= low] = np.nan  # of a read that was cut off only a bound is known
-    memory = fit_memory(z, traces.t_s, traces.device)
-    persistence, memory_s = 1.0, forms[k].law(theta, 1.0, 1.0).onset_s
-    if memory is not None:
-        persistence, memory_s = memory.estimate["persistence"], memory.memory_s
-    best = max(float(score.sum()) for score in scores)
-    return RelaxationFit(
-        traces.g_max,
-        forms[k],
-        forms[k].law(theta, persistence, memory_s),
-        found,
-        memory,
-        tuple(form.name for form in forms),
-        tuple(float(score.sum()) - best for score in scores),
-        traces,
-        low,
-        exclusions,
-        _unidentified(found, memory),
-    )
+    z[~np.isnan(traces.g)] = Likelihood(form, reads, traces.g_max).deviates(theta)
+    z[traces.g <= reads.g_low] = np.nan  # of these only a bound is known
+    return fit_memory(z, traces.t_s, traces.device)
 
 
 def _within(form: Form, traces: Traces) -> Form:
