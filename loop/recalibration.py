@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from pcmsim.crossbar import affine_fit
 from pcmsim.errors import UsageError
 from pcmsim.loop.crossbar import Crossbar, FloatArray
 from pcmsim.loop.loop_network import Correction
@@ -84,19 +85,6 @@ def correction(
 def _affine(
     y: FloatArray, y_reference: FloatArray, scale: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Least squares of y_reference = a y + b in each column; b in units of the scaled output.
-
-    A column that shows nothing keeps the factor one.
-
-    >>> y = np.array([[1.0], [2.0], [4.0]])
-    >>> a, b = _affine(y, 3.0 * y + 0.5, np.array([2.0]))
-    >>> round(float(a[0]), 6), round(float(b[0]), 6)
-    (3.0, 1.0)
-    """
-    y, wanted = y.astype(np.float64), y_reference.astype(np.float64)
-    centred = y - y.mean(axis=0)
-    power = (centred**2).sum(axis=0)
-    covariance = (centred * (wanted - wanted.mean(axis=0))).sum(axis=0)
-    a = np.where(power > _SMALLEST_G**2, covariance / np.maximum(power, _SMALLEST_G**2), 1.0)
-    b = wanted.mean(axis=0) - a * y.mean(axis=0)
+    """Fit of y_reference = a y + b in each column; b in units of the scaled output."""
+    a, b = affine_fit(y, y_reference)
     return a, b * scale

@@ -16,30 +16,50 @@ from pcmsim.config.loop import (
 )
 from pcmsim.config.reading import Config, build, dump, load_config, override
 from pcmsim.config.software import Data, Network, Training
+from pcmsim.config.study import (
+    Calibration,
+    Cells,
+    Energy,
+    Renewal,
+    Sensitivity,
+    Study,
+    build_study,
+    load_study,
+)
+from pcmsim.config.temperature import Temperature
 
 __all__ = [
     "Accumulate",
     "Aware",
+    "Calibration",
     "CampaignPlan",
+    "Cells",
     "Config",
     "Data",
     "Digital",
+    "Energy",
     "Hardware",
     "Loop",
     "Network",
     "Phase",
     "Refresh",
+    "Renewal",
     "Reprogram",
     "RoundRobin",
     "Rule",
+    "Sensitivity",
     "Stochastic",
+    "Study",
+    "Temperature",
     "Timing",
     "Training",
     "Verify",
     "build",
     "build_plan",
+    "build_study",
     "dump",
     "load_config",
     "load_plan",
+    "load_study",
     "override",
 ]

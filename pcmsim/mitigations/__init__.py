@@ -1,0 +1,35 @@
+"""What helps against drift: compensation of outputs and refresh of devices, each with its cost."""
+
+from pcmsim.config import Renewal
+from pcmsim.mitigations.affine import Affine
+from pcmsim.mitigations.compensation import Compensation, Known
+from pcmsim.mitigations.cost import Cost
+from pcmsim.mitigations.everything import Everything
+from pcmsim.mitigations.levels import Levels
+from pcmsim.mitigations.nothing import Nothing
+from pcmsim.mitigations.refresh import Refresh
+from pcmsim.mitigations.site import UNTOUCHED, Correction, Site
+
+__all__ = [
+    "COMPENSATIONS",
+    "UNTOUCHED",
+    "Compensation",
+    "Correction",
+    "Cost",
+    "Known",
+    "Refresh",
+    "Site",
+    "refresh_of",
+]
+
+COMPENSATIONS: dict[str, Compensation] = {
+    "none": Nothing(),
+    "global": Levels(by_column=False),
+    "column": Levels(by_column=True),
+    "affine": Affine(),
+}
+
+
+def refresh_of(renewal: Renewal) -> Refresh:
+    """The refresh that a section of the study describes."""
+    return Everything()

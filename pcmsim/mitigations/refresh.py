@@ -1,0 +1,13 @@
+"""What every refresh is: devices written again, so that the dispersion of drift starts anew."""
+
+from typing import Protocol
+
+from pcmsim.mitigations.site import Site
+
+
+class Refresh(Protocol):
+    """Acts on the chip at its time; what it reads and writes is counted by the site."""
+
+    def act(self, site: Site) -> None:
+        """Refresh the chip of `site` now."""
+        ...

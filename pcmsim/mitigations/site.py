@@ -1,0 +1,126 @@
+"""What a mitigation works on: one chip with its network, and what has been spent on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pcmsim.config import Calibration
+from pcmsim.crossbar import Chip, pair_targets
+from pcmsim.crossbar.mapping import FloatArray
+from pcmsim.datasets import Dataset, pad
+from pcmsim.mitigations.cost import Cost
+from pcmsim.networks import Multiply, SpikingNetwork
+
+# Per matrix the factor and the offset that its outputs pass, each of shape (columns,) or (1,).
+Correction = Mapping[str, tuple[FloatArray, FloatArray]]
+UNTOUCHED: Correction = {}
+
+
+@dataclass
+class Site:
+    """A chip that holds `network`; measurements are counted in `cost`.
+
+    `dataset` is what may be used beside the chip: compensations play the inputs of some training
+    sequences, retraining their targets too. Retraining changes `network`, of which every site has
+    its own copy, and the digital `gains` (columns,) by matrix.
+    """
+
+    chip: Chip
+    network: SpikingNetwork
+    dataset: Dataset
+    settings: Calibration
+    gains: dict[str, FloatArray] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+
+    @property
+    def matrices(self) -> tuple[str, ...]:
+        """Names of the network's matrices, in the order in which inputs pass them."""
+        return tuple(self.network.matrices())
+
+    def multiply(self, name: str, x: FloatArray) -> FloatArray:
+        """Product x W measured on the chip now; shapes (n, rows) -> (n, columns)."""
+        rows, columns = self.chip.matrices[name].shape
+        self.cost += Cost(products=len(x), macs=len(x) * rows * columns)
+        return self.chip.multiply(name, x)
+
+    def weights(self, name: str) -> FloatArray:
+        """Weights (rows, columns) as one product with each one-hot vector shows them now."""
+        rows, columns = self.chip.matrices[name].shape
+        self.cost += Cost(products=rows, macs=rows * columns)
+        return self.chip.weights(name)
+
+    def write(self, name: str, g_target: FloatArray, where: FloatArray | None = None) -> None:
+        """Program devices of a matrix to `g_target` [µS], those of `where` or all."""
+        devices = np.size(g_target) if where is None else np.count_nonzero(where)
+        self.cost += Cost(programmed=int(devices))
+        self.chip.write(name, g_target, where)
+
+    def targets(self, name: str) -> FloatArray:
+        """Conductances [µS] that devices of a matrix should have, (2, pairs, rows, columns)."""
+        chip, weight = self.chip, self.network.matrices()[name].detach().numpy()
+        pairs = chip.hardware.pairs
+        return pair_targets(weight, chip.matrices[name].scale, chip.values.g_max, pairs)
+
+    def multiplier(self, correction: Correction = UNTOUCHED) -> Multiply:
+        """Products for a network: measured, corrected, times the gain of each column.
+
+        Inference itself is no cost of a mitigation.
+        """
+
+        def multiply(name: str, rows: Tensor) -> Tensor:
+            x = rows.detach().numpy()
+            y = self.chip.multiply(name, x)
+            return torch.from_numpy(self.corrected(name, y, correction))
+
+        return multiply
+
+    def corrected(self, name: str, y: FloatArray, correction: Correction) -> FloatArray:
+        """Outputs of a matrix through the digital periphery: (y factor + offset) gain."""
+        if name in correction:
+            factor, offset = correction[name]
+            y = (y * factor + offset).astype(y.dtype)
+        if name in self.gains:
+            y = (y * self.gains[name]).astype(y.dtype)
+        return y
+
+    def play(
+        self, correction: Correction = UNTOUCHED
+    ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """Play the calibration sequences, without their targets; padding is left out.
+
+        Returns by matrix the input rows (n, rows) it received, and its outputs (n, columns) as
+        they were measured, before any correction. `correction` acts while they play.
+        """
+        batch = pad(self.dataset.train.rolls[: self.settings.sequences])
+        played = Played(self, torch.from_numpy(batch.mask), correction)
+        with torch.no_grad():
+            self.network(torch.from_numpy(batch.inputs), played)
+        return played.rows(played.inputs), played.rows(played.outputs)
+
+
+class Played:
+    """Products of a site while sequences are played, remembered without their padding."""
+
+    def __init__(self, site: Site, real: Tensor, correction: Correction) -> None:
+        self._site, self._real, self._correction = site, real, correction
+        self.inputs: dict[str, list[FloatArray]] = {}
+        self.outputs: dict[str, list[FloatArray]] = {}
+
+    def __call__(self, name: str, rows: Tensor) -> Tensor:
+        """Measure, remember and correct; recurrent connections come step by step."""
+        real = self._real if rows.ndim == 3 else torch.ones(len(rows), dtype=torch.bool)
+        x = np.ascontiguousarray(rows.detach()[real].numpy())
+        y = self._site.multiply(name, x)
+        self.inputs.setdefault(name, []).append(x)
+        self.outputs.setdefault(name, []).append(y)
+        whole = torch.zeros(*rows.shape[:-1], y.shape[1])
+        whole[real] = torch.from_numpy(self._site.corrected(name, y, self._correction))
+        return whole
+
+    @staticmethod
+    def rows(seen: dict[str, list[FloatArray]]) -> dict[str, FloatArray]:
+        """All rows of each matrix in one array."""
+        return {name: np.concatenate(parts) for name, parts in seen.items()}
