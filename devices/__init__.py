@@ -24,6 +24,7 @@ from pcmsim.devices.params import (
 from pcmsim.devices.programming import check_target, placement_std, reset_conductance
 from pcmsim.devices.pulse_model import PulseModel, pulse_model
 from pcmsim.devices.pulses import apply_reset, apply_set, set_moments
+from pcmsim.devices.recent import Recent
 from pcmsim.devices.set_text import parameter_set_text
 from pcmsim.devices.state import ArrayState, Kept
 from pcmsim.devices.verify import write_verify
@@ -39,6 +40,7 @@ __all__ = [
     "Outcome",
     "ParameterSet",
     "PulseModel",
+    "Recent",
     "Values",
     "Verify",
     "age_s",

@@ -14,6 +14,7 @@ from pcmsim.cli.devices import devices
 from pcmsim.cli.drift import drift
 from pcmsim.cli.measure import measure
 from pcmsim.cli.report import report
+from pcmsim.cli.study import study
 from pcmsim.cli.train import train
 from pcmsim.errors import PcmsimError
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (train, drift, report, devices, measure, check, calibrate, demo):
+for command in (train, drift, study, report, devices, measure, check, calibrate, demo):
     app.command()(command)
 
 

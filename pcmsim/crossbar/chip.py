@@ -21,6 +21,7 @@ from pcmsim.crossbar.sight import Seen, Sight
 from pcmsim.crossbar.writing import RESET, Writing, Written
 from pcmsim.devices import (
     ParameterSet,
+    Recent,
     check_target,
     conductance,
     load_parameter_set,
@@ -41,7 +42,8 @@ class Chip:
     draw of the whole noise for each time of the clock) or "none". The same `seed` and the same
     operations give the same numbers; reading changes neither what is programmed nor its drift.
     A chip that is looked at `often`, a moment after it was looked at before, keeps what it knows
-    of its slow noise, at 0.8 kB per device; its numbers are the same to rounding.
+    of its slow noise, at 0.8 kB per device; its numbers are the same to rounding. Chips of one
+    seed may share what they work out of it through `recent`.
 
     >>> chip = Chip(seed=1)
     >>> chip.program("w", np.eye(3))
@@ -59,13 +61,14 @@ class Chip:
         clock: Clock | None = None,
         dtype: type = np.float32,
         often: bool = False,
+        recent: Recent | None = None,
     ) -> None:
         self.hardware = hardware or Hardware()
         self.parameter_set = parameter_set or load_parameter_set(self.hardware.device)
         self.values = self.parameter_set.values
         self.seed, self.clock, self.dtype = seed, clock or Clock(), np.dtype(dtype).type
         self.matrices: dict[str, Matrix] = {}
-        self.reading = Reading(self.values, self.hardware.read_noise, seed, often)
+        self.reading = Reading(self.values, self.hardware.read_noise, seed, often, recent)
         self._writing = Writing(self.parameter_set, self.hardware.verify, self.reading, seed)
         self._sight = Sight(self.hardware, self.reading, self.clock)
 

@@ -12,6 +12,7 @@ from pcmsim.devices import (
     ArrayState,
     Follower,
     Modes,
+    Recent,
     Values,
     age_s,
     conductance,
@@ -31,13 +32,15 @@ class Reading:
     """Noise of the reads of one chip: the form `noise`, addressed by the chip's `seed`.
 
     With `often`, what is known of the slow noise at one time is kept for the next: reads a moment
-    apart then cost what has changed between them. The numbers are the same.
+    apart then cost what has changed between them. With `recent`, what was worked out for a chip
+    is there for others that show the same devices. The numbers are the same.
     """
 
     values: Values
     noise: ReadNoise
     seed: int
     often: bool = False
+    recent: Recent | None = None
     _addresses: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, repr=False)
 
@@ -89,6 +92,8 @@ class Reading:
         address = self._addresses.get((name, tile))
         if address is None:
             address = self._addresses[name, tile] = key(self.seed, "noise", name, tile)
+        if self.recent is not None and numbers is None:
+            return self.recent(self._band, state.shape, address, now_s, pulse)
         if not self.often or numbers is not None:
             return fluctuation(self._band, state.shape, address, now_s, pulse, numbers)
         follower = self._followers.get((name, tile))

@@ -9,6 +9,7 @@ from pcmsim.jobs.drift import drift, drift_times, hardware_of
 from pcmsim.jobs.measure import measure
 from pcmsim.jobs.report import report
 from pcmsim.jobs.sampling import Sample, sample
+from pcmsim.jobs.study import Where, study
 from pcmsim.jobs.train import train
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FileCheck",
     "Order",
     "Sample",
+    "Where",
     "base_name",
     "base_of",
     "calibrate_files",
@@ -32,5 +34,6 @@ __all__ = [
     "report",
     "sample",
     "sparklines",
+    "study",
     "train",
 ]

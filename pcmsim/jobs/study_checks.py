@@ -1,0 +1,67 @@
+"""Why a study could not run, found out before any of its cells starts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any as Ambient
+
+from pcmsim.config import Config, Hardware, Study
+from pcmsim.devices import ParameterSet
+from pcmsim.studies import Cell, cells_of
+from pcmsim.units import DAY_S
+
+MOST_NUMBERS = 50_000_000
+MOST_REFRESHES = 10_000
+
+
+def reasons_against(
+    study: Study,
+    devices: Mapping[str, ParameterSet],
+    configs: Mapping[str, Config],
+    hardware: Mapping[str, Hardware],
+    ambients: Mapping[str, Ambient | None],
+) -> list[str]:
+    """One line for each thing that stands in the way; names that are missing were told before."""
+    cells = cells_of(study)
+    found = [*_sizes(study, len(cells)), *_drivers(hardware)]
+    for name in {cell.refresh: None for cell in cells} if study.refreshes else ():
+        found += _too_often(study, name)
+    for cell in cells:
+        if cell.network in hardware and cell.devices in devices:
+            found += _cell(cell, hardware[cell.network], devices[cell.devices])
+    return list(dict.fromkeys(found))
+
+
+def _sizes(study: Study, cells: int) -> Iterator[str]:
+    numbers = cells * study.chips * study.points
+    if numbers > MOST_NUMBERS:
+        yield (
+            f"{cells} cells x {study.chips} chips x {study.points} times are {numbers:,} "
+            f"measurements; {MOST_NUMBERS:,} fit into one table: split the study"
+        )
+
+
+def _drivers(hardware: Mapping[str, Hardware]) -> Iterator[str]:
+    for name, section in hardware.items():
+        if section.driver is not None:
+            yield (
+                f"hardware.driver of {name}: a study draws its chips by simulation; leave the "
+                f"driver out"
+            )
+
+
+def _too_often(study: Study, name: str) -> Iterator[str]:
+    if name not in study.refreshes:
+        return
+    every_s = study.refreshes[name].every_s
+    if study.days * DAY_S / every_s > MOST_REFRESHES:
+        yield (
+            f"refreshes.{name}.every_s = {every_s:g}: more than {MOST_REFRESHES:,} times in "
+            f"{study.days:g} days; refresh less often"
+        )
+
+
+def _cell(cell: Cell, hardware: Hardware, devices: ParameterSet) -> Iterator[str]:
+    if hardware.programming == "verify" and devices.values.set_pulse is None:
+        yield (
+            f"{cell.network} on {cell.devices}: this parameter set has no pulses to verify with; "
+            f"write hardware.programming: statistical"
+        )

@@ -1,0 +1,140 @@
+"""One chip as it ages: refreshed when it is time, measured with each compensation."""
+
+import math
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pcmsim.crossbar import Chip
+from pcmsim.crossbar.mapping import FloatArray
+from pcmsim.datasets import Split
+from pcmsim.devices import pulse_s
+from pcmsim.loop import evaluate
+from pcmsim.mitigations import COMPENSATIONS, Correction, Cost, Known, Site, refresh_of
+from pcmsim.networks import Multiply
+from pcmsim.studies.materials import Materials
+from pcmsim.studies.plan import NO_REFRESH, Life, Unit
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What was measured at one time.
+
+    `metric` (compensations, 2) is the loss per step and per sequence [nat/step]; `costs` what each
+    calibration took, and `refresh` what refreshing took since the time before.
+    """
+
+    metric: NDArray[np.float64]
+    costs: tuple[Cost, ...]
+    refresh: Cost
+
+
+def moments(
+    unit: Unit, life: Life, materials: Materials, chip: Chip, twin: Chip
+) -> Iterator[Moment]:
+    """Yield one `Moment` for each time of the unit; the clock of `chip` runs along.
+
+    `chip` has just been programmed with the network, and `twin` is the same chip by its seed: on it
+    the references of compensations are measured, at the age t0 and the reference temperature.
+    """
+    subject = materials.subjects[unit.network]
+    settings = materials.study.calibration
+    network = deepcopy(subject.network) if life.refresh != NO_REFRESH else subject.network
+    site = Site(chip, network, subject.dataset, settings)
+    known = _references(life, Site(twin, subject.network, subject.dataset, settings))
+    for kind in life.compensations:
+        COMPENSATIONS[kind].prepare(site)
+    programmed_s, last_s = chip.clock.now_s, 0.0
+    for t_s in unit.times_s:
+        site.cost = Cost()
+        _refresh(site, life, materials, programmed_s, (last_s, t_s))
+        refreshed, last_s = site.cost, t_s
+        _wait_until(chip, programmed_s + t_s)
+        measured = [_measure(site, kind, known[kind], t_s) for kind in life.compensations]
+        memo = FirstProducts(site)
+        metric = np.array([memo.evaluate(subject.dataset.test, c, t_s) for c, _ in measured])
+        yield Moment(metric, tuple(cost for _, cost in measured), refreshed)
+
+
+def _references(life: Life, site: Site) -> dict[str, Known]:
+    chip = site.chip
+    for kind in life.compensations:
+        COMPENSATIONS[kind].prepare(site)
+    written_s = max(
+        float(np.max(s.programmed_at_s)) for m in chip.matrices.values() for s in m.states
+    )
+    _wait_until(chip, pulse_s(chip.values, written_s) + chip.values.t0_s)
+    known = {}
+    for kind in life.compensations:
+        chip.address_reads(kind, "reference")
+        known[kind] = COMPENSATIONS[kind].reference(site)
+    return known
+
+
+def _refresh(
+    site: Site, life: Life, materials: Materials, programmed_s: float, span_s: tuple[float, float]
+) -> None:
+    """Refresh at the times that are due from the beginning of the span to before its end.
+
+    A measurement at the very time of a refresh comes first: it shows the chip at its oldest.
+    """
+    if life.refresh == NO_REFRESH:
+        return
+    renewal = materials.study.refreshes[life.refresh]
+    refresh = refresh_of(renewal)
+    first = max(math.ceil(span_s[0] / renewal.every_s), 1)
+    for k in range(first, math.ceil(span_s[1] / renewal.every_s)):
+        _wait_until(site.chip, programmed_s + k * renewal.every_s)
+        site.chip.address_reads("refresh", k)
+        refresh.act(site)
+
+
+def _measure(site: Site, kind: str, known: Known, t_s: float) -> tuple[Correction, Cost]:
+    """Calibrate one compensation, with reads of its own: none moves the numbers of another."""
+    site.cost = Cost()
+    site.chip.address_reads(kind, t_s.hex())
+    correction = COMPENSATIONS[kind].correct(site, known)
+    return correction, site.cost
+
+
+def _wait_until(chip: Chip, t_s: float) -> None:
+    """Wait, unless what was done took until then."""
+    chip.clock.wait_until(max(t_s, chip.clock.now_s))
+
+
+class FirstProducts:
+    """Evaluations of one instant that share the products of the inputs with the first matrix.
+
+    Those are the same reads of the same devices whatever follows digitally, so each compensation
+    is measured on them; so are the draws of noise of later matrices (common random numbers).
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._first = site.matrices[0]
+        self._known: list[FloatArray] = []
+
+    def evaluate(self, split: Split, correction: Correction, t_s: float) -> tuple[float, float]:
+        """Loss per step and per sequence [nat/step] with the outputs corrected."""
+        self._site.chip.address_reads("evaluate", t_s.hex())
+        found = evaluate(self._site.network, split, self._multiplier(correction))
+        return found.per_step, found.per_sequence
+
+    def _multiplier(self, correction: Correction) -> Multiply:
+        later, calls = self._site.multiplier(correction), iter(range(1_000_000_000))
+
+        def multiply(name: str, rows: Tensor) -> Tensor:
+            if name != self._first:
+                return later(name, rows)
+            number = next(calls)
+            if number == len(self._known):
+                self._known.append(self._site.chip.multiply(name, rows.detach().numpy()))
+            y = self._known[number]
+            return torch.from_numpy(self._site.corrected(name, y, correction))
+
+        return multiply

@@ -1,0 +1,126 @@
+"""Where units are worked out: on Dask workers of this machine, of a cluster, or right here."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import dask
+from distributed import Client, Future, LocalCluster, as_completed
+
+from pcmsim.errors import UsageError
+from pcmsim.studies.materials import Materials
+from pcmsim.studies.plan import Unit
+from pcmsim.studies.unit import Outcome, run_unit
+
+Work = Callable[[Unit, Materials], Outcome]
+LOCAL, HERE = "local", "here"
+# A cluster that does not answer by then is not there.
+_PATIENCE_S = 20.0
+
+
+class Pool(Protocol):
+    """Works units out in any order."""
+
+    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
+        """Yield each unit with its outcome as soon as it is there."""
+        ...
+
+
+class Here:
+    """One unit after the other in this process."""
+
+    def __init__(self, materials: Materials, work: Work = run_unit) -> None:
+        self._materials, self._work = materials, work
+
+    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
+        """Yield units in order."""
+        for unit in units:
+            yield unit, self._work(unit, self._materials)
+
+
+class Workers:
+    """Dask workers, which have the materials; one that dies is replaced, its unit begun again."""
+
+    def __init__(self, client: Client, materials: Materials, work: Work = run_unit) -> None:
+        self._client, self._work = client, work
+        self._materials = client.scatter(materials, broadcast=True)
+
+    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
+        """Yield units as they are finished; a unit that no worker survives has failed."""
+        futures = {self._submit(unit): unit for unit in units}
+        try:
+            for future in as_completed(list(futures)):
+                unit = futures.pop(future)
+                yield unit, _outcome(future, unit)
+                future.release()
+        finally:
+            self._client.cancel(list(futures))
+
+    def _submit(self, unit: Unit) -> Future:
+        # Not pure: a unit that failed is worked out again, not looked up.
+        return self._client.submit(self._work, unit, self._materials, pure=False)
+
+
+@contextmanager
+def pool(
+    scheduler: str, workers: int | None, materials: Materials, work: Work = run_unit
+) -> Iterator[Pool]:
+    """Workers for a block: "local" processes, "here", or the scheduler at an address.
+
+    `workers` is the number of local processes, one for each core unless given. Raises `UsageError`
+    if no scheduler answers at the address.
+    """
+    if scheduler == HERE:
+        yield Here(materials, work)
+        return
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with dask.config.set(_SETTINGS), _client(scheduler, workers) as client:
+        yield Workers(client, materials, work)
+
+
+_SETTINGS = {
+    # A worker that dies three times over the same unit is not to blame.
+    "distributed.scheduler.allowed-failures": 3,
+    "distributed.comm.timeouts.connect": f"{_PATIENCE_S:g}s",
+    # Nothing is opened to other machines by a study on one machine, dashboard included.
+    "distributed.worker.memory.terminate": 0.95,
+}
+
+
+@contextmanager
+def _client(scheduler: str, workers: int | None) -> Iterator[Client]:
+    if scheduler != LOCAL:
+        with _connected(scheduler) as client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _connected(address: str) -> Client:
+    try:
+        return Client(address, timeout=_PATIENCE_S)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UsageError(
+            f"no scheduler answers at {address} ({error}); start one with `dask scheduler`, or "
+            f"leave --scheduler out"
+        ) from error
+
+
+def _outcome(future: Future, unit: Unit) -> Outcome:
+    error = future.exception()
+    if error is None:
+        found: Outcome = future.result()
+        return found
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return Outcome({}, dict.fromkeys(unit.lives, reason))

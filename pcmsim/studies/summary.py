@@ -1,0 +1,113 @@
+"""What a study found, cell by cell: means with intervals, differences on the same chips, costs."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pcmsim.config import Energy
+from pcmsim.mitigations import Cost
+from pcmsim.studies.intervals import Mean, chips_needed, mean_over_chips, paired
+from pcmsim.studies.plan import Cell
+from pcmsim.studies.table import AXES, Table
+
+# Precision for which the number of chips is told: as fine as results are printed [nat/step].
+WANTED = 0.01
+
+
+def summarise(table: Table, energy: Energy, limits: Mapping[str, float]) -> list[dict[str, Any]]:
+    """One entry for each cell: the metric over time and, at the end, what it is compared with.
+
+    `within` is the share of chips whose metric is at most the limit of their network [nat/step];
+    a chip that fails and recovers counts again. `against_none` is the mean difference on the same
+    chips to the cell without mitigation, None where there is no such cell.
+    """
+    return [_entry(table, i, energy, limits[cell.network]) for i, cell in enumerate(table.cells)]
+
+
+def _entry(table: Table, i: int, energy: Energy, limit: float) -> dict[str, Any]:
+    cell, last = table.cells[i], table.per_step[i, :, -1]
+    over_time = [mean_over_chips(table.per_step[i, :, k]) for k in range(len(table.times_s))]
+    baseline = _baseline(table, cell)
+    return {
+        **{axis: getattr(cell, axis) for axis in AXES},
+        "chips": over_time[-1].n,
+        "mean": [_number(found.mean) for found in over_time],
+        "half_width": [found.half_width for found in over_time],
+        "std": [found.std for found in over_time],
+        "quantiles": _quantiles(table.per_step[i]),
+        "within": _within(table.per_step[i], limit),
+        "per_sequence": [_number(x) for x in _means(table.per_sequence[i])],
+        "against_none": None if baseline is None else _mean(paired(last, baseline)),
+        "chips_needed": _needed(over_time[-1]),
+        "cost": _cost(table, i, energy),
+    }
+
+
+def _baseline(table: Table, cell: Cell) -> np.ndarray | None:
+    bare = Cell(cell.network, cell.devices, cell.temperature, "none", "none")
+    if bare == cell or bare not in table.cells:
+        return None
+    return np.asarray(table.per_step[table.cells.index(bare), :, -1])
+
+
+def _quantiles(metric: np.ndarray) -> dict[str, list[float | None]]:
+    """Median and 5 to 95 % band over chips at each time."""
+    known = metric[np.isfinite(metric).all(axis=1)]
+    if not len(known):
+        return {name: [None] * metric.shape[1] for name in ("q05", "q50", "q95")}
+    found = np.quantile(known, (0.05, 0.5, 0.95), axis=0)
+    return {n: row.tolist() for n, row in zip(("q05", "q50", "q95"), found, strict=True)}
+
+
+def _within(metric: np.ndarray, limit: float) -> list[float | None]:
+    """Share of the measured chips within the limit at each time."""
+    known = metric[np.isfinite(metric).all(axis=1)]
+    if not len(known):
+        return [None] * metric.shape[1]
+    return [float(x) for x in (known <= limit).mean(axis=0)]
+
+
+def _means(metric: np.ndarray) -> np.ndarray:
+    return np.array([mean_over_chips(column).mean for column in metric.T])
+
+
+def _needed(last: Mean) -> int | None:
+    return None if last.std is None else chips_needed(last.std, WANTED)
+
+
+def _cost(table: Table, i: int, energy: Energy) -> dict[str, float | None]:
+    """Mean over chips: of one calibration, and of all refreshes until the end."""
+    calibration = _known(table.calibration[i].mean(axis=1))
+    refresh = _known(table.refresh[i].sum(axis=1))
+    if calibration is None or refresh is None:
+        return dict.fromkeys(
+            ("products", "energy_pj", "programmed", "refresh_products", "refresh_energy_pj")
+        )
+    each = Cost(*(round(x) for x in calibration))
+    all_of_it = Cost(*(round(x) for x in refresh))
+    return {
+        "products": each.products,
+        "energy_pj": each.energy_pj(energy),
+        "programmed": all_of_it.programmed,
+        "refresh_products": all_of_it.products,
+        "refresh_energy_pj": all_of_it.energy_pj(energy),
+    }
+
+
+def _known(counts: np.ndarray) -> np.ndarray | None:
+    rows = counts[np.isfinite(counts).all(axis=1)]
+    return np.asarray(rows.mean(axis=0)) if len(rows) else None
+
+
+def _mean(found: Mean) -> dict[str, float | None]:
+    return {
+        "mean": _number(found.mean),
+        "half_width": found.half_width,
+        "chips": found.n,
+    }
+
+
+def _number(x: float) -> float | None:
+    return x if math.isfinite(x) else None
