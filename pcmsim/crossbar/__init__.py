@@ -1,5 +1,6 @@
 """Weights on arrays of devices: pairs, tiles, products, compensation, and the chip itself."""
 
+from pcmsim.crossbar.ambient import ambient_of
 from pcmsim.crossbar.chip import MOST_PULSES, Chip
 from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, factors, readout
 from pcmsim.crossbar.mapping import check_weight, pair_targets, weight_scale
@@ -14,6 +15,7 @@ __all__ = [
     "Kind",
     "Readout",
     "Written",
+    "ambient_of",
     "check_weight",
     "chip_bytes",
     "compensated",
