@@ -4,6 +4,7 @@ Parameter sets hold every number; what nature draws once is drawn once and kept 
 `ArrayState`; chance and time are arguments.
 """
 
+from pcmsim.devices.ambient import Ambient
 from pcmsim.devices.array import conductance, manufacture, program
 from pcmsim.devices.composition import composed
 from pcmsim.devices.drift import age_s, drifted, pulse_s
@@ -27,11 +28,20 @@ from pcmsim.devices.pulses import apply_reset, apply_set, set_moments
 from pcmsim.devices.recent import Recent
 from pcmsim.devices.set_text import parameter_set_text
 from pcmsim.devices.state import ArrayState, Kept
+from pcmsim.devices.temperature import (
+    check_at_reference,
+    effective_age_s,
+    readout_factor,
+    reference_c,
+    temperature_law,
+)
+from pcmsim.devices.temperature_law import TemperatureLaw
 from pcmsim.devices.verify import write_verify
 from pcmsim.devices.verify_settings import Outcome, Verify
 from pcmsim.devices.writing import some
 
 __all__ = [
+    "Ambient",
     "ArrayState",
     "Entry",
     "Follower",
@@ -41,16 +51,19 @@ __all__ = [
     "ParameterSet",
     "PulseModel",
     "Recent",
+    "TemperatureLaw",
     "Values",
     "Verify",
     "age_s",
     "apply_melt",
     "apply_reset",
     "apply_set",
+    "check_at_reference",
     "check_target",
     "composed",
     "conductance",
     "drifted",
+    "effective_age_s",
     "fast_std",
     "fluctuation",
     "load_parameter_set",
@@ -66,6 +79,8 @@ __all__ = [
     "program",
     "pulse_model",
     "pulse_s",
+    "readout_factor",
+    "reference_c",
     "relative_std",
     "reset_conductance",
     "set_moments",
@@ -73,5 +88,6 @@ __all__ = [
     "some",
     "standard_normal",
     "stuck_set_conductance",
+    "temperature_law",
     "write_verify",
 ]

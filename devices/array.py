@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pcmsim.devices.ambient import Ambient
 from pcmsim.devices.composition import remaining
 from pcmsim.devices.drift import age_s, check_elapsed, drifted
 from pcmsim.devices.drift_kernel import drift_since
@@ -19,6 +20,8 @@ from pcmsim.devices.state import (
     STUCK_SET,
     ArrayState,
 )
+from pcmsim.devices.temperature import effective_age_s, readout_factor, thermal
+from pcmsim.devices.temperature_law import TemperatureLaw
 from pcmsim.devices.wear import NEVER, draw_lifetime, wear_out
 from pcmsim.devices.writing import melted, put, selected, take
 from pcmsim.errors import UsageError
@@ -109,9 +112,17 @@ def program(
 
 
 def conductance(
-    values: Values, state: ArrayState, now_s: float, out: FloatArray | None = None
+    values: Values,
+    state: ArrayState,
+    now_s: float,
+    out: FloatArray | None = None,
+    ambient: Ambient | None = None,
 ) -> FloatArray:
     """Drifted conductance of every device [µS] at the clock time `now_s` [s], without read noise.
+
+    With `ambient`, as its temperature of now shows it, after the drift that its temperatures since
+    programming have brought about. Raises `UsageError` for temperatures that the set knows nothing
+    of (`pcmsim.devices.temperature`).
 
     >>> from pcmsim.devices import load_parameter_set
     >>> from pcmsim.rng import stream
@@ -122,6 +133,9 @@ def conductance(
     >>> bool((day <= conductance(values, state, 3600.0)).all())
     True
     """
+    law = thermal(values, state, ambient)
+    if law is not None and ambient is not None:
+        return _in_ambient(values, law, state, now_s, ambient, out)
     written = state.programmed_at_s
     if values.relaxation is not None:
         g = relaxed(values, values.relaxation, state, now_s)
@@ -135,6 +149,22 @@ def conductance(
         return g
     out[...] = g
     return out
+
+
+def _in_ambient(
+    values: Values,
+    law: TemperatureLaw,
+    state: ArrayState,
+    now_s: float,
+    ambient: Ambient,
+    out: FloatArray | None,
+) -> FloatArray:
+    """The same at temperatures other than the reference, in which the law acts on devices."""
+    age = effective_age_s(values, ambient, state.programmed_at_s, now_s)
+    g = drifted(state.g, state.nu, age, values.t0_s, out)
+    if ambient.at(now_s) != law.reference_c:
+        np.multiply(g, readout_factor(law, state.g, ambient.at(now_s)), out=g)
+    return g
 
 
 def _drifted_single(

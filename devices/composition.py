@@ -14,10 +14,12 @@ from typing import Literal
 
 import numpy as np
 
+from pcmsim.devices.ambient import Ambient
 from pcmsim.devices.drift import age_s, drifted
 from pcmsim.devices.laws import FloatArray
 from pcmsim.devices.params import Values
 from pcmsim.devices.state import ArrayState
+from pcmsim.devices.temperature import effective_age_s, thermal
 from pcmsim.errors import UsageError
 
 Composition = Literal["undone", "kept", "fresh", "blend"]
@@ -65,18 +67,28 @@ def composed(
 
 
 def present(
-    values: Values, state: ArrayState, now_s: float, at: np.ndarray
+    values: Values,
+    state: ArrayState,
+    now_s: float,
+    at: np.ndarray,
+    ambient: Ambient | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """What a pulse at `now_s` [s] finds in the devices with flat indices `at`.
 
     Returns conductance [µS] and age [s] of one power law that has the value and the logarithmic
     slope of all parts: 1/age = Σ w_k / age_k with w_k their shares of the conductance. Ages below
     t0, where the law has not been measured, count as t0; or pulses in quick succession would take
-    the drift before t0 for gain, again and again.
+    the drift before t0 for gain, again and again. `ambient` has its part in the drift, but none in
+    the conductance, which is that at the reference temperature, as increments are.
     """
     written = np.asarray(state.programmed_at_s)
-    elapsed = now_s - (written.reshape(-1)[at] if written.ndim else np.full(at.shape, written))
-    age = np.maximum(age_s(values, elapsed), values.t0_s)
+    written = written.reshape(-1)[at] if written.ndim else np.full(at.shape, written)
+    elapsed = now_s - written
+    if ambient is None or thermal(values, state, ambient) is None:
+        age = np.maximum(age_s(values, elapsed), values.t0_s)
+    else:
+        aged = effective_age_s(values, ambient, written, now_s)
+        age = np.maximum(aged, values.t0_s)
     g, nu = state.g.reshape(-1)[at], state.nu.reshape(-1)[at]
     factor = drifted(np.ones_like(g), nu, age, values.t0_s)
     if state.kept is not None:

@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass as checked
 from pcmsim.devices.laws import Law
 from pcmsim.devices.pulse_laws import MeltCurve, SetPulse
 from pcmsim.devices.relaxation_law import Relaxation
+from pcmsim.devices.temperature_law import TemperatureLaw
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
@@ -48,6 +49,7 @@ _UNITS = {
     **dict.fromkeys(("noise_rate_min", "noise_rate_split"), "1/s"),
     **dict.fromkeys(("stuck_set_mean", "stuck_set_std"), "g_max"),
     "relaxation": "uS",
+    "temperature": "eV",
 }
 
 
@@ -94,6 +96,8 @@ class Values:
                            conductance of stuck-SET devices relative to g_max, and their exponent
     relaxation             how conductances change in place of drift, for devices that follow no
                            power law; a set with it has no pulse model and no exponents
+    temperature            how conductances and drift depend on the temperature; a set without it
+                           holds at 25 °C only
 
     A pulse model, all of it or none:
 
@@ -136,6 +140,7 @@ class Values:
     stuck_set_std: NotNegative
     stuck_set_nu: NotNegative
     relaxation: Relaxation | None = None
+    temperature: TemperatureLaw | None = None
     set_pulse: SetPulse | None = None
     set_g_min: NotNegative | None = None
     set_g_max: Positive | None = None
@@ -268,6 +273,7 @@ def _misfits(values: Values) -> Iterator[str]:
     if values.relaxation is not None and values.set_pulse is not None:
         yield "relaxation and set_pulse exclude each other: pulses need a drift law; remove one"
     yield from _relaxation_misfits(values)
+    yield from _temperature_misfits(values)
     g = np.linspace(0.0, 1.0, 101)
     for name in _LAW_NAMES:
         with np.errstate(all="ignore"):
@@ -293,6 +299,19 @@ def _relaxation_misfits(values: Values) -> Iterator[str]:
     u = np.linspace(0.0, 1.0, 21)
     if np.any(values.nu_mean(u)) or np.any(values.nu_std(u)):
         yield "relaxation stands in place of drift; write nu_mean and nu_std as {constant: 0.0}"
+
+
+def _temperature_misfits(values: Values) -> Iterator[str]:
+    """An activation energy that is none, or an attempt longer than what it is to explain."""
+    law = values.temperature
+    if law is None:
+        return
+    with np.errstate(all="ignore"):
+        energy_ev = law.energy_ev(np.linspace(0.0, values.g_max, 101))
+    if not np.all(np.isfinite(energy_ev)) or energy_ev.min() < 0.0:
+        yield f"temperature.activation_ev is negative or not finite up to {values.g_max:g} uS"
+    if not law.attempt_s < min(values.t0_s, values.onset_s):
+        yield f"temperature.attempt_s = {law.attempt_s:g} s must lie below t0_s and onset_s"
 
 
 def _pulse_misfits(values: Values) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pcmsim.devices.ambient import Ambient
 from pcmsim.devices.composition import merged, present
 from pcmsim.devices.laws import FloatArray
 from pcmsim.devices.noise import noise_amplitude
@@ -17,6 +18,7 @@ from pcmsim.devices.params import Values
 from pcmsim.devices.programming import device_and_event, drift_exponent, reset_conductance
 from pcmsim.devices.pulse_model import pulse_model
 from pcmsim.devices.state import HEALTHY, MELTED_IN_FULL, ArrayState, Kept
+from pcmsim.devices.temperature import temperature_law
 from pcmsim.devices.wear import wear_out
 from pcmsim.devices.writing import clock, melted, put, selected, take
 from pcmsim.errors import UsageError
@@ -57,6 +59,7 @@ def apply_set(
     counts: np.ndarray,
     now_s: float,
     rng: np.random.Generator,
+    ambient: Ambient | None = None,
 ) -> ArrayState:
     """`counts` SET pulses to each device at the clock time `now_s` [s], one after another.
 
@@ -72,8 +75,10 @@ def apply_set(
 
     `counts` holds whole numbers from 0, in the array's shape; devices with 0 stay as they are, bit
     for bit. Faulty devices receive pulses and do not change.
-    Raises `UsageError` if the set has no pulse model, for other counts, or a time before the last
-    write.
+    `ambient` is the temperature that the devices have drifted in; pulses act on what they would
+    conduct at the reference temperature, and are described at it.
+    Raises `UsageError` if the set has no pulse model, for other counts, a time before the last
+    write, or temperatures that the set, or a rejuvenation below one, is not described at.
 
     >>> from pcmsim.devices import load_parameter_set, manufacture
     >>> from pcmsim.rng import stream
@@ -84,13 +89,14 @@ def apply_set(
     """
     model = pulse_model(values)
     _check_counts(counts, state.shape)
+    _check_ambient(values, model.rejuvenation, ambient)
     given = state.set_pulses.astype(np.int64) + counts
     state = replace(state, set_pulses=given.astype(np.int32))
     at = np.flatnonzero((counts > 0) & (state.fault == HEALTHY))
     if at.size == 0:
         return state
     n, sets = take(counts, at), take(state.sets, at)
-    g, age = present(values, state, now_s, at)
+    g, age = present(values, state, now_s, at, ambient)
     if values.set_acts_on == "reference":
         g = take(state.g, at).copy()
     low, high = np.minimum(g, model.set_g_min), np.maximum(g, model.set_g_max)
@@ -157,6 +163,16 @@ def _kept(state: ArrayState, at: np.ndarray, share: float, age: FloatArray) -> K
         return None
     before = state.kept or Kept(np.zeros_like(state.g), np.ones(state.shape))
     return Kept(put(before.share, at, share), put(before.age_s, at, age))
+
+
+def _check_ambient(values: Values, rejuvenation: float, ambient: Ambient | None) -> None:
+    law = None if ambient is None else temperature_law(values, ambient)
+    if law is not None and rejuvenation < 1.0:
+        raise UsageError(
+            f"rejuvenation = {rejuvenation:g} leaves SET pulses a part with its old clock, which "
+            f"holds at {law.reference_c:g} °C only; write rejuvenation = 1.0 or leave the "
+            f"temperature there"
+        )
 
 
 def _check_counts(counts: np.ndarray, shape: tuple[int, ...]) -> None:

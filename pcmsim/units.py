@@ -5,6 +5,9 @@ HOUR_S = 3600.0
 DAY_S = 86400.0
 YEAR_S = 365.0 * DAY_S
 
+BOLTZMANN_EV_PER_K = 8.617333262e-5  # exact by the SI of 2019, to ten digits
+ZERO_CELSIUS_K = 273.15
+
 # Times after programming at which results are usually told.
 LANDMARKS_S = (1.0, MINUTE_S, HOUR_S, DAY_S, 4 * DAY_S)
 

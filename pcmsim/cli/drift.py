@@ -25,6 +25,10 @@ def drift(
     device: Annotated[
         str | None, typer.Option(help="Parameter set: a name of `pcmsim devices`, or a YAML file.")
     ] = None,
+    temperature: Annotated[
+        str | None,
+        typer.Option(help="Degrees Celsius, or a CSV file t_s,temperature_c; that of the set."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the chips; that of the run.")] = None,
     data: Annotated[
         Path | None,
@@ -45,6 +49,7 @@ def drift(
             chips=chips,
             compensations=tuple(compensation or ("none", "global")),
             hardware=hardware,
+            temperature=None if temperature is None else jobs.temperature_of(temperature),
             seed=seed,
             data_path=data,
             on_chip=console.Bar(display, "chips x times"),

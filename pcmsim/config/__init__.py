@@ -1,6 +1,7 @@
 """Configuration of a run: YAML in, checked and frozen sections out."""
 
 from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
+from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
 from pcmsim.config.loop import (
     Accumulate,
@@ -58,6 +59,7 @@ __all__ = [
     "build_plan",
     "build_study",
     "dump",
+    "evaluated",
     "load_config",
     "load_plan",
     "load_study",

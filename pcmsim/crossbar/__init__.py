@@ -1,6 +1,7 @@
 """Weights on arrays of devices: pairs, tiles, products, compensation, and the chip itself."""
 
 from pcmsim.crossbar.affine import affine_fit
+from pcmsim.crossbar.ambient import ambient_of
 from pcmsim.crossbar.chip import MOST_PULSES, Chip
 from pcmsim.crossbar.compensation import KINDS, Kind, Readout, compensated, factors, readout
 from pcmsim.crossbar.mapping import check_weight, pair_targets, weight_scale
@@ -16,6 +17,7 @@ __all__ = [
     "Readout",
     "Written",
     "affine_fit",
+    "ambient_of",
     "check_weight",
     "chip_bytes",
     "compensated",

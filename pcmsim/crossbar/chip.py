@@ -20,12 +20,13 @@ from pcmsim.crossbar.reading import Reading
 from pcmsim.crossbar.sight import Seen, Sight
 from pcmsim.crossbar.writing import RESET, Writing, Written
 from pcmsim.devices import (
+    Ambient,
     ParameterSet,
     Recent,
     check_target,
-    conductance,
     load_parameter_set,
     standard_normal,
+    temperature_law,
 )
 from pcmsim.errors import UsageError
 from pcmsim.rng import stream
@@ -44,6 +45,8 @@ class Chip:
     A chip that is looked at `often`, a moment after it was looked at before, keeps what it knows
     of its slow noise, at 0.8 kB per device; its numbers are the same to rounding. Chips of one
     seed may share what they work out of it through `recent`.
+    `ambient` is the temperature around the chip against its clock; None is the reference
+    temperature of the parameter set. Raises `UsageError` for one that the set does not hold at.
 
     >>> chip = Chip(seed=1)
     >>> chip.program("w", np.eye(3))
@@ -61,6 +64,7 @@ class Chip:
         clock: Clock | None = None,
         dtype: type = np.float32,
         often: bool = False,
+        ambient: Ambient | None = None,
         recent: Recent | None = None,
     ) -> None:
         self.hardware = hardware or Hardware()
@@ -68,8 +72,13 @@ class Chip:
         self.values = self.parameter_set.values
         self.seed, self.clock, self.dtype = seed, clock or Clock(), np.dtype(dtype).type
         self.matrices: dict[str, Matrix] = {}
-        self.reading = Reading(self.values, self.hardware.read_noise, seed, often, recent)
-        self._writing = Writing(self.parameter_set, self.hardware.verify, self.reading, seed)
+        if ambient is not None:
+            temperature_law(self.values, ambient)
+        self.ambient = ambient
+        self.reading = Reading(self.values, self.hardware.read_noise, seed, often, ambient, recent)
+        self._writing = Writing(
+            self.parameter_set, self.hardware.verify, self.reading, seed, ambient
+        )
         self._sight = Sight(self.hardware, self.reading, self.clock)
 
     @property
@@ -162,7 +171,7 @@ class Chip:
     def conductances(self, name: str) -> FloatArray:
         """Drifted conductances [µS] at the clock's time, (2, pairs, rows, columns), noiseless."""
         matrix, now_s = self._matrix(name), self.clock.now_s
-        return matrix.joined([conductance(self.values, s, now_s) for s in matrix.states])
+        return matrix.joined([self.reading.conductance(s, now_s) for s in matrix.states])
 
     def read(self, name: str, where: FloatArray | None = None) -> FloatArray:
         """Conductances [µS] as one read of every device shows them now, (2, pairs, rows, columns).

@@ -9,6 +9,7 @@ import numpy as np
 from pcmsim.crossbar.mapping import FloatArray
 from pcmsim.crossbar.pair_kernel import shown_pairs
 from pcmsim.devices import (
+    Ambient,
     ArrayState,
     Follower,
     Modes,
@@ -33,13 +34,16 @@ class Reading:
 
     With `often`, what is known of the slow noise at one time is kept for the next: reads a moment
     apart then cost what has changed between them. With `recent`, what was worked out for a chip
-    is there for others that show the same devices. The numbers are the same.
+    is there for others that show the same devices. The numbers are the same. `ambient` is the
+    temperature that conductances see; noise keeps its relative amplitude, and its clock runs on in
+    real time, whatever the temperature.
     """
 
     values: Values
     noise: ReadNoise
     seed: int
     often: bool = False
+    ambient: Ambient | None = None
     recent: Recent | None = None
     _addresses: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, repr=False)
@@ -51,6 +55,10 @@ class Reading:
     @cached_property
     def _fast(self) -> float:
         return fast_std(self.values)
+
+    def conductance(self, state: ArrayState, now_s: float) -> FloatArray:
+        """Conductances [µS] at the clock time `now_s` [s] and its temperature, without noise."""
+        return conductance(self.values, state, now_s, ambient=self.ambient)
 
     def persistent(
         self,
@@ -65,7 +73,7 @@ class Reading:
         Drift, with the slow fluctuations ("correlated") or one draw of all noise ("marginal").
         With `numbers`, `state` is that of these devices of the tile alone.
         """
-        g = conductance(self.values, state, now_s)
+        g = self.conductance(state, now_s)
         if self.noise == "none":
             return g
         if self.noise == "marginal":
@@ -112,7 +120,7 @@ class Reading:
         if self.noise != "correlated":
             g = self.persistent(name, 0, state, now_s)
             return (g[0, 0] - g[1, 0]) * scale, None, g, None
-        g = conductance(self.values, state, now_s)
+        g = self.conductance(state, now_s)
         n = self._fluctuation(name, 0, state, now_s)
         std, weight = np.empty_like(g), np.empty(g.shape[2:], g.dtype)
         variance, fast = np.empty_like(weight), g.dtype.type(self._fast)

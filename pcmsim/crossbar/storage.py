@@ -14,12 +14,15 @@ from pcmsim.config import Hardware
 from pcmsim.crossbar.chip import Chip
 from pcmsim.crossbar.mapping import Tile, tiles
 from pcmsim.crossbar.matrix import Matrix
-from pcmsim.devices import ArrayState, Kept, ParameterSet
+from pcmsim.devices import Ambient, ArrayState, Kept, ParameterSet
 from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.rng import stream
 
 FORMAT = 2
+# A chip with a temperature of its own, which readers of format 2 would leave out.
+FORMAT_AMBIENT = 3
+_AMBIENT = "ambient_"
 # Arrays of a state with their units; types other than the chip's own.
 _FIELDS = dict.fromkeys(
     (
@@ -58,8 +61,12 @@ def load_chip(path: Path) -> Chip:
 def chip_bytes(chip: Chip) -> bytes:
     """The whole state of `chip` as the content of an HDF5 file."""
     buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs["pcmsim_chip_format"] = FORMAT
+    ambient = chip.ambient
+    # Attributes above 64 kB, such as a long profile of temperatures, need HDF5 1.8.
+    with h5py.File(buffer, "w", libver=None if ambient is None else "v108") as file:
+        file.attrs["pcmsim_chip_format"] = FORMAT if ambient is None else FORMAT_AMBIENT
+        if ambient is not None:
+            _save_ambient(file.attrs, ambient)
         # As text: a seed may have more bits than HDF5's whole numbers.
         file.attrs["seed"], file.attrs["now_s"] = str(chip.seed), chip.clock.now_s
         file.attrs["dtype"] = np.dtype(chip.dtype).name
@@ -75,9 +82,10 @@ def restore_chip(content: bytes, name: str = "the snapshot", often: bool = False
     """Chip from `chip_bytes`, looked at `often` or not; `DataError` names it `name` if damaged."""
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
-            if file.attrs.get("pcmsim_chip_format") != FORMAT:
+            if file.attrs.get("pcmsim_chip_format") not in (FORMAT, FORMAT_AMBIENT):
                 raise DataError(
-                    f"{name} is not a chip of format {FORMAT}; use the version that wrote it"
+                    f"{name} is not a chip of format {FORMAT} or {FORMAT_AMBIENT}; use the version "
+                    f"that wrote it"
                 )
             chip = _empty_chip(file.attrs, often)
             for matrix, group in file.items():
@@ -97,6 +105,25 @@ def _empty_chip(attrs: Any, often: bool) -> Chip:
         clock=Clock(float(attrs["now_s"])),
         dtype=np.dtype(attrs["dtype"]).type,
         often=often,
+        ambient=_load_ambient(attrs),
+    )
+
+
+def _save_ambient(attrs: Any, ambient: Ambient) -> None:
+    attrs[f"{_AMBIENT}starts_s"] = ambient.starts_s
+    attrs[f"{_AMBIENT}temperature_c"] = ambient.temperature_c
+    if ambient.period_s is not None:
+        attrs[f"{_AMBIENT}period_s"] = ambient.period_s
+
+
+def _load_ambient(attrs: Any) -> Ambient | None:
+    if attrs["pcmsim_chip_format"] == FORMAT:
+        return None
+    period_s = attrs.get(f"{_AMBIENT}period_s")
+    return Ambient(
+        attrs[f"{_AMBIENT}starts_s"],
+        attrs[f"{_AMBIENT}temperature_c"],
+        None if period_s is None else float(period_s),
     )
 
 

@@ -10,10 +10,12 @@ from pcmsim.crossbar.mapping import FloatArray
 from pcmsim.crossbar.matrix import Matrix
 from pcmsim.crossbar.reading import Reading
 from pcmsim.devices import (
+    Ambient,
     ParameterSet,
     Verify,
     apply_reset,
     apply_set,
+    check_at_reference,
     program,
     write_verify,
 )
@@ -37,12 +39,18 @@ class Written:
 
 @dataclass(frozen=True)
 class Writing:
-    """Writes to the matrices of one chip; chance is addressed by `seed` and the matrix' count."""
+    """Writes to the matrices of one chip; chance is addressed by `seed` and the matrix' count.
+
+    Programming and pulses are described at the reference temperature. Where `ambient` leaves it a
+    programmed device starts from the same state, a pulse finds what drift has left at the
+    temperatures since, and the closed loop, which reads what is there, is refused.
+    """
 
     parameter_set: ParameterSet
     verify: config.Verify
     reading: Reading
     seed: int
+    ambient: Ambient | None = None
 
     def statistical(
         self, name: str, matrix: Matrix, target: FloatArray, where: FloatArray | None, now_s: float
@@ -59,6 +67,7 @@ class Writing:
         self, name: str, matrix: Matrix, target: FloatArray, where: FloatArray | None, now_s: float
     ) -> Written:
         """Program in the closed loop; tiles are written one after another."""
+        check_at_reference(self.parameter_set.values, self.ambient, now_s)
         settings = Verify(**self.verify.model_dump())
         found, began_s = [], now_s
         for i, (part, mask) in enumerate(_parts(matrix, target, where)):
@@ -87,7 +96,8 @@ class Writing:
             if resets.any():
                 state = apply_reset(values, state, resets, now_s, rng)
             if np.any(part > 0):
-                state = apply_set(values, state, np.maximum(part, 0), now_s, rng)
+                up = np.maximum(part, 0)
+                state = apply_set(values, state, up, now_s, rng, self.ambient)
             matrix.states[i] = state
         matrix.writes += 1
 

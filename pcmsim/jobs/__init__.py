@@ -5,7 +5,7 @@ from pcmsim.jobs.calibrate import Order, base_name, calibrate_files, fit_files
 from pcmsim.jobs.check import FileCheck, check_files
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder
-from pcmsim.jobs.drift import drift, drift_times, hardware_of
+from pcmsim.jobs.drift import drift, drift_times, hardware_of, temperature_of
 from pcmsim.jobs.measure import measure
 from pcmsim.jobs.report import report
 from pcmsim.jobs.sampling import Sample, sample
@@ -35,5 +35,6 @@ __all__ = [
     "sample",
     "sparklines",
     "study",
+    "temperature_of",
     "train",
 ]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pcmsim.config import Hardware
 from pcmsim.crossbar import Chip, Kind, Readout, factors, readout
 from pcmsim.datasets import Split
-from pcmsim.devices import ParameterSet, load_parameter_set, pulse_s
+from pcmsim.devices import Ambient, ParameterSet, load_parameter_set, pulse_s
 from pcmsim.jobs import snapshot
 from pcmsim.loop import Evaluation, evaluate, measured, one_thread, program_network
 from pcmsim.networks import SpikingNetwork
@@ -39,12 +39,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured: a network on a test split, written onto such hardware."""
+    """What is measured: a network on a test split, written onto such hardware in `ambient`."""
 
     network: SpikingNetwork
     test: Split
     hardware: Hardware
     parameter_set: ParameterSet
+    ambient: Ambient | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def age_chips(task: Task, plan: Plan, on_time: Progress | None = None) -> Iterat
 
 def _live(task: Task, plan: Plan, index: int, count: "_Counter") -> Aged:
     seed = key(plan.seed, "chip", index)
-    chip = Chip(task.hardware, seed, parameter_set=task.parameter_set)
+    chip = Chip(task.hardware, seed, parameter_set=task.parameter_set, ambient=task.ambient)
     program_network(chip, task.network)
     start = snapshot.conductances(chip)
     found = np.empty((len(plan.compensations), len(plan.times_s), 2))
@@ -110,7 +111,8 @@ def _references(task: Task, plan: Plan, seed: int) -> dict[Kind, Readout]:
     """Readouts at the age t0, for which conductances are programmed.
 
     Taken on a twin, which is the same chip by its seed: where time counts from the last pulse,
-    t0 comes later than the first measurements, and these are compensated all the same.
+    t0 comes later than the first measurements, and these are compensated all the same. The twin
+    stands at the reference temperature, where chips are commissioned.
     """
     twin = Chip(task.hardware, seed, parameter_set=task.parameter_set)
     program_network(twin, task.network)

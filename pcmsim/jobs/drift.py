@@ -8,17 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcmsim import runlog
-from pcmsim.config import Config, Hardware, build, load_config, override
-from pcmsim.crossbar import KINDS, Kind
+from pcmsim.config import Config, Hardware, Temperature, build, load_config, override
+from pcmsim.crossbar import KINDS, Kind, ambient_of
 from pcmsim.datasets import load
-from pcmsim.devices import load_parameter_set
+from pcmsim.devices import (
+    Ambient,
+    ParameterSet,
+    check_at_reference,
+    load_parameter_set,
+    temperature_law,
+)
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder, snapshot
 from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips, evaluate_ideal
 from pcmsim.loop import Evaluation, evaluate
 from pcmsim.networks import load_network
 from pcmsim.rng import key
-from pcmsim.units import DAY_S, LANDMARKS_S, YEAR_S
+from pcmsim.units import DAY_S, LANDMARKS_S, YEAR_S, ZERO_CELSIUS_K
 
 KIND = "drift"
 LOG = "log.h5"
@@ -65,6 +71,25 @@ def hardware_of(run: Path, device: str | None = None, settings: tuple[str, ...] 
     return build(override(values, tuple(changes)), "--set").hardware
 
 
+def temperature_of(text: str) -> Temperature:
+    """The temperature that a number [°C] or the name of a CSV file stands for.
+
+    Raises `UsageError` for a number that is no temperature.
+
+    >>> temperature_of("50").celsius, temperature_of("office-day.csv").csv
+    (50.0, 'office-day.csv')
+    """
+    try:
+        celsius = float(text)
+    except ValueError:
+        if not text.strip():
+            raise UsageError("temperature: write a number in °C or name a CSV file") from None
+        return Temperature(csv=text)
+    if not -ZERO_CELSIUS_K < celsius <= 1000.0:
+        raise UsageError(f"temperature {text}: write a number in °C above -{ZERO_CELSIUS_K:g}")
+    return Temperature(celsius=celsius)
+
+
 def drift(
     run: Path,
     out: Path | None = None,
@@ -73,6 +98,7 @@ def drift(
     chips: int = 8,
     compensations: Sequence[str] = ("none", "global"),
     hardware: Hardware | None = None,
+    temperature: Temperature | None = None,
     seed: int | None = None,
     data_path: Path | None = None,
     on_chip: Progress | None = None,
@@ -83,6 +109,9 @@ def drift(
     at log-spaced times up to `days`, with each of `compensations` in turn, so that they are
     compared on the same devices. `hardware` and `seed` default to those of the run; `out`
     defaults to `run/drift`. `on_chip(done, total)` is called after each time on each chip.
+
+    `temperature` is that of the chips from programming on (None: that of their parameter set);
+    compensation refers to a readout at the parameter set's.
 
     The folder holds `config.yaml`, `environment.json`, `log.h5` (rows appear when a chip is
     done), `arrays.h5` (conductances of the first chip), `device.json` and `results.json`.
@@ -99,6 +128,7 @@ def drift(
     key(config.seed, "chip", 0)  # refuses a seed that is none
     plan = Plan(drift_times(days), _checked_chips(chips), kinds, int(config.seed))
     parameter_set = load_parameter_set(config.hardware.device)
+    ambient = _checked_ambient(temperature, plan, config.hardware, parameter_set)
     out = run / "drift" if out is None else Path(out)
     folder.check_new(out)
     network = load_network(run)
@@ -107,12 +137,30 @@ def drift(
     dataset = load(trained.data, trained.seed, data_path)
     folder.check_same_data(run, dataset.source)
     folder.create(out, KIND, config, dataset.source)
-    task = Task(network, dataset.test, config.hardware, parameter_set)
-    return _run(task, plan, config, out, on_chip)
+    task = Task(network, dataset.test, config.hardware, parameter_set, ambient)
+    return _run(task, plan, config, out, on_chip, temperature)
+
+
+def _checked_ambient(
+    temperature: Temperature | None, plan: Plan, hardware: Hardware, parameter_set: ParameterSet
+) -> Ambient | None:
+    """Ambient of the chips; refuses one that their devices or their programming do not know."""
+    if temperature is None:
+        return None
+    ambient = ambient_of(temperature, plan.times_s[-1])
+    temperature_law(parameter_set.values, ambient)
+    if hardware.programming == "verify":
+        check_at_reference(parameter_set.values, ambient, 0.0)
+    return ambient
 
 
 def _run(
-    task: Task, plan: Plan, config: Config, out: Path, on_chip: Progress | None
+    task: Task,
+    plan: Plan,
+    config: Config,
+    out: Path,
+    on_chip: Progress | None,
+    temperature: Temperature | None,
 ) -> dict[str, Any]:
     folder.write_json(out / snapshot.DEVICE, snapshot.describe(task.parameter_set))
     software = evaluate(task.network, task.test)
@@ -124,6 +172,11 @@ def _run(
         if i == 0:
             snapshot.save(out / snapshot.ARRAYS, aged.g_start, aged.g_end, plan.times_s[-1])
     results = _results(task, plan, config, software, np.array(found)) | {"devices": devices}
+    if temperature is not None and task.ambient is not None:
+        results["temperature"] = temperature.model_dump(exclude_unset=True) | {
+            "lowest_c": task.ambient.lowest_c,
+            "highest_c": task.ambient.highest_c,
+        }
     folder.write_json(out / folder.RESULTS, results)
     return results
 

@@ -1,10 +1,10 @@
 """Why a study could not run, found out before any of its cells starts."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any as Ambient
 
 from pcmsim.config import Config, Hardware, Study
-from pcmsim.devices import ParameterSet
+from pcmsim.devices import Ambient, ParameterSet, temperature_law
+from pcmsim.errors import UsageError
 from pcmsim.studies import Cell, cells_of
 from pcmsim.units import DAY_S
 
@@ -17,7 +17,7 @@ def reasons_against(
     devices: Mapping[str, ParameterSet],
     configs: Mapping[str, Config],
     hardware: Mapping[str, Hardware],
-    ambients: Mapping[str, Ambient | None],
+    ambients: Mapping[str, Ambient],
 ) -> list[str]:
     """One line for each thing that stands in the way; names that are missing were told before."""
     cells = cells_of(study)
@@ -27,6 +27,8 @@ def reasons_against(
     for cell in cells:
         if cell.network in hardware and cell.devices in devices:
             found += _cell(cell, hardware[cell.network], devices[cell.devices])
+        if cell.devices in devices and cell.temperature in ambients:
+            found += _temperature(cell, devices[cell.devices], ambients[cell.temperature])
     return list(dict.fromkeys(found))
 
 
@@ -65,3 +67,10 @@ def _cell(cell: Cell, hardware: Hardware, devices: ParameterSet) -> Iterator[str
             f"{cell.network} on {cell.devices}: this parameter set has no pulses to verify with; "
             f"write hardware.programming: statistical"
         )
+
+
+def _temperature(cell: Cell, devices: ParameterSet, ambient: Ambient) -> Iterator[str]:
+    try:
+        temperature_law(devices.values, ambient)
+    except UsageError as error:
+        yield f"{cell.devices} at {cell.temperature}: {error}"

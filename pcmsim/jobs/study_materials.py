@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pcmsim.config import Config, Hardware, Study, load_config
 from pcmsim.config.explaining import explain
+from pcmsim.crossbar import ambient_of
 from pcmsim.datasets import load
 from pcmsim.devices import ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, PcmsimError, UsageError
@@ -18,6 +19,7 @@ from pcmsim.jobs.train import train
 from pcmsim.loop import EpochReport
 from pcmsim.networks import load_network
 from pcmsim.studies import Materials, Subject
+from pcmsim.units import DAY_S
 
 NETWORKS = "networks"
 OnTraining = Callable[[str, int, int], None]
@@ -38,7 +40,8 @@ def gather(
     devices = _each(reasons, "devices", study.devices, load_parameter_set)
     configs = _each(reasons, "networks", study.networks, _config_of)
     hardware = _each(reasons, "hardware", configs, lambda c: changed(c.hardware, study.hardware))
-    ambients = _each(reasons, "temperatures", study.temperatures, lambda t: None)
+    span_s = study.days * DAY_S
+    ambients = _each(reasons, "temperatures", study.temperatures, lambda t: ambient_of(t, span_s))
     refuse(reasons + reasons_against(study, devices, configs, hardware, ambients))
     subjects = {}
     for name, reference in study.networks.items():

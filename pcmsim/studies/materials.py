@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any as Ambient
 
 from pcmsim.config import Hardware, Study
 from pcmsim.datasets import Dataset
-from pcmsim.devices import ParameterSet
+from pcmsim.devices import Ambient, ParameterSet
 from pcmsim.networks import SpikingNetwork
 
 
@@ -21,9 +20,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Materials:
-    """Everything by the names that the study gives it; an ambient of None is the reference."""
+    """Everything by the names that the study gives it."""
 
     study: Study
     subjects: Mapping[str, Subject]
     devices: Mapping[str, ParameterSet]
-    ambients: Mapping[str, Ambient | None]
+    ambients: Mapping[str, Ambient]

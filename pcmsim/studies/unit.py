@@ -84,6 +84,7 @@ def _programmed(unit: Unit, materials: Materials, recent: Recent, temperature: s
         subject.hardware,
         key(materials.study.seed, "chip", unit.chip),
         parameter_set=materials.devices[unit.devices],
+        ambient=None if temperature is None else materials.ambients[temperature],
         recent=recent,
     )
     program_network(chip, subject.network)
