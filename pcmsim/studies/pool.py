@@ -80,11 +80,16 @@ def pool(
 
 
 _SETTINGS = {
+    # Dask would have memory given back to the system at every turn, and each temporary array be
+    # mapped in anew, page by page: arrays come and go here all the time, and are small.
+    "distributed.nanny.pre-spawn-environ": {
+        "MALLOC_TRIM_THRESHOLD_": str(2**28),
+        "MALLOC_MMAP_THRESHOLD_": str(2**28),
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    },
     # A worker that dies three times over the same unit is not to blame.
     "distributed.scheduler.allowed-failures": 3,
     "distributed.comm.timeouts.connect": f"{_PATIENCE_S:g}s",
-    # Nothing is opened to other machines by a study on one machine, dashboard included.
-    "distributed.worker.memory.terminate": 0.95,
 }
 
 
