@@ -20,7 +20,7 @@ from pcmsim.studies import (
     Table,
     assemble,
     cells_of,
-    pool,
+    open_pool,
     sweep,
     units_of,
     work_through,
@@ -75,7 +75,7 @@ def study(
     with folder.at_work(out):
         sweep(out)
         units = units_of(config)
-        with pool(place.scheduler, place.workers, materials) as workers:
+        with open_pool(place.scheduler, place.workers, materials) as workers:
             failures = work_through(out, units, workers, config.retries, on_done)
         table = assemble(out, cells_of(config), units)
         write_tables(out, table)

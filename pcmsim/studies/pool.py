@@ -63,7 +63,7 @@ class Workers:
 
 
 @contextmanager
-def pool(
+def open_pool(
     scheduler: str, workers: int | None, materials: Materials, work: Work = run_unit
 ) -> Iterator[Pool]:
     """Workers for a block: "local" processes, "here", or the scheduler at an address.
