@@ -44,7 +44,8 @@ class Workers:
 
     def __init__(self, client: Client, materials: Materials, work: Work = run_unit) -> None:
         self._client, self._work = client, work
-        self._materials = client.scatter(materials, broadcast=True)
+        # As a task, not scattered: what a worker takes with it can then be made again.
+        self._materials = client.submit(_same, materials, pure=False)
 
     def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
         """Yield units as they are finished; a unit that no worker survives has failed."""
@@ -120,6 +121,10 @@ def _connected(address: str) -> Client:
             f"no scheduler answers at {address} ({error}); start one with `dask scheduler`, or "
             f"leave --scheduler out"
         ) from error
+
+
+def _same(materials: Materials) -> Materials:
+    return materials
 
 
 def _outcome(future: Future, unit: Unit) -> Outcome:

@@ -25,8 +25,9 @@ def workers():
     ]
 
 
-def test_a_worker_that_is_killed_is_replaced_and_files_are_the_same(small, materials, tmp_path):
-    """Two workers of which one dies while it works, against one process without any."""
+@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_a_worker_that_is_killed_is_replaced_and_files_are_the_same(n, small, materials, tmp_path):
+    """One dies while it works, be it the only one; against one process without any."""
     units = units_of(small.model_copy(update={"chips": 6}))
     work_through(tmp_path / "here", units, Here(materials), 0)
     killed = []
@@ -36,10 +37,10 @@ def test_a_worker_that_is_killed_is_replaced_and_files_are_the_same(small, mater
             killed.append(workers()[0].pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    with open_pool("local", 2, materials) as two:
-        assert work_through(tmp_path / "two", units, two, 1, kill) == []
+    with open_pool("local", n, materials) as some:
+        assert work_through(tmp_path / "some", units, some, 1, kill) == []
     assert killed
-    assert files(tmp_path / "two", units) == files(tmp_path / "here", units)
+    assert files(tmp_path / "some", units) == files(tmp_path / "here", units)
 
 
 @pytest.mark.slow
