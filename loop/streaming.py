@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from pcmsim.crossbar import Chip, Readout
-from pcmsim.datasets import Split, pad
-from pcmsim.datasets.batch import Batch
+from pcmsim.datasets import Batch, Split, pad
 from pcmsim.errors import UsageError
 from pcmsim.loop.evaluation import ActivityProbe, Evaluation
 from pcmsim.loop.measured import measured
