@@ -1,9 +1,10 @@
 """Training and evaluation of spiking networks, in software and with a crossbar in the loop.
 
 `fit` trains in software, `evaluate` measures a network whose products come from software or,
-through `multiply`, from a chip. With the hardware in the loop, `open_arrays` gives the crossbars of
-a chip, simulated or real, `LoopNetwork` puts a network onto them, and `train_in_loop` trains it
-there. Runs that were stopped go on from their checkpoint, bit for bit.
+through `multiply`, from a chip, and `stream` runs it on a chip step by step, as it is deployed.
+With the hardware in the loop, `open_arrays` gives the crossbars of a chip, simulated or real,
+`LoopNetwork` puts a network onto them, and `train_in_loop` trains it there. Runs that were stopped
+go on from their checkpoint, bit for bit.
 """
 
 from pcmsim.loop.announcing import Announcing
@@ -23,6 +24,7 @@ from pcmsim.loop.measured import measured, program_network
 from pcmsim.loop.mock import MockCrossbar
 from pcmsim.loop.simulated import SimulatedArrays, SimulatedCrossbar
 from pcmsim.loop.stages import Measured, follow
+from pcmsim.loop.streaming import Streamed, stream, stream_s
 from pcmsim.loop.threads import one_thread
 from pcmsim.loop.trainer import Fit, fit
 from pcmsim.loop.weights import WeightArray
@@ -47,6 +49,7 @@ __all__ = [
     "Restorable",
     "SimulatedArrays",
     "SimulatedCrossbar",
+    "Streamed",
     "Timekeeper",
     "WeightArray",
     "Worn",
@@ -65,5 +68,7 @@ __all__ = [
     "program_network",
     "restore_training",
     "save_training",
+    "stream",
+    "stream_s",
     "train_in_loop",
 ]

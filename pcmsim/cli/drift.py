@@ -34,6 +34,13 @@ def drift(
         Path | None,
         typer.Option(help="File or folder of the data set, for jsb; else PCMSIM_DATA."),
     ] = None,
+    streaming: Annotated[
+        bool, typer.Option("--streaming", help="Stream the split, step by step, from each time on.")
+    ] = False,
+    step_s: Annotated[
+        float | None,
+        typer.Option(help="With --streaming: a step takes at least this long, in s."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change hardware.KEY; repeatable."),
@@ -53,6 +60,8 @@ def drift(
             seed=seed,
             data_path=data,
             on_chip=console.Bar(display, "chips x times"),
+            streaming=streaming,
+            step_s=step_s,
         )
     show(results)
     page = jobs.report(run)
@@ -63,7 +72,9 @@ def show(results: dict[str, Any]) -> None:
     """Print the metric at the usual times, one row per time and one column per compensation."""
     kinds = list(dict.fromkeys(cell["compensation"] for cell in results["drift"]))
     last_s = max(cell["t_s"] for cell in results["drift"])
-    table = Table("time", *kinds, title=f"NLL [nat/step], mean ± std of {results['chips']} chips")
+    streamed = ", streamed" if results["inference"] == "streaming" else ""
+    title = f"NLL [nat/step], mean ± std of {results['chips']} chips{streamed}"
+    table = Table("time", *kinds, title=title)
     for name, key in (("software", "software_metric"), ("ideal devices", "ideal_metric")):
         table.add_row(name, *[f"{results[key]:.4f}"] * len(kinds))
     for t_s in dict.fromkeys((*LANDMARKS_S, last_s)):

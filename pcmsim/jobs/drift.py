@@ -21,6 +21,7 @@ from pcmsim.devices import (
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder, snapshot
 from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips, evaluate_ideal
+from pcmsim.jobs.streams import described, streamed
 from pcmsim.loop import Evaluation, evaluate
 from pcmsim.networks import load_network
 from pcmsim.rng import key
@@ -102,6 +103,8 @@ def drift(
     seed: int | None = None,
     data_path: Path | None = None,
     on_chip: Progress | None = None,
+    streaming: bool = False,
+    step_s: float | None = None,
 ) -> dict[str, Any]:
     """Measure the trained network in `run` on simulated chips, and return the results.
 
@@ -112,6 +115,10 @@ def drift(
 
     `temperature` is that of the chips from programming on (None: that of their parameter set);
     compensation refers to a readout at the parameter set's.
+
+    With `streaming` the split is not measured at an instant but streamed from each time on, a step
+    in at least `step_s` [s], by default as fast as products go (see `pcmsim.loop.stream`). Times
+    that lie before the end of an earlier stream are left out (see `pcmsim.jobs.streams`).
 
     The folder holds `config.yaml`, `environment.json`, `log.h5` (rows appear when a chip is
     done), `arrays.h5` (conductances of the first chip), `device.json` and `results.json`.
@@ -131,13 +138,17 @@ def drift(
     ambient = _checked_ambient(temperature, plan, config.hardware, parameter_set)
     out = run / "drift" if out is None else Path(out)
     folder.check_new(out)
+    if step_s is not None and not streaming:
+        raise UsageError("step_s is the time of a step of a stream; ask for streaming as well")
     network = load_network(run)
     if network.spec != trained.network:
         raise DataError(f"network.yaml and config.yaml in {run} differ; restore both from one copy")
     dataset = load(trained.data, trained.seed, data_path)
     folder.check_same_data(run, dataset.source)
-    folder.create(out, KIND, config, dataset.source)
     task = Task(network, dataset.test, config.hardware, parameter_set, ambient)
+    if streaming:
+        plan = streamed(plan, task, 0.0 if step_s is None else step_s)
+    folder.create(out, KIND, config, dataset.source)
     return _run(task, plan, config, out, on_chip, temperature)
 
 
@@ -170,7 +181,7 @@ def _run(
         devices = aged.devices
         runlog.append(out / LOG, _rows(i, plan, aged.found), UNITS)
         if i == 0:
-            snapshot.save(out / snapshot.ARRAYS, aged.g_start, aged.g_end, plan.times_s[-1])
+            snapshot.save(out / snapshot.ARRAYS, aged.g_start, aged.g_end, aged.end_s)
     results = _results(task, plan, config, software, np.array(found)) | {"devices": devices}
     if temperature is not None and task.ambient is not None:
         results["temperature"] = temperature.model_dump(exclude_unset=True) | {
@@ -199,7 +210,7 @@ def _results(
 ) -> dict[str, Any]:
     """Results of all chips; `found` has shape (chips, compensations, times, 2)."""
     spec = config.network
-    return {
+    return described(plan, task) | {
         "kind": KIND,
         "format": folder.FORMAT,
         "task": config.data.name,

@@ -7,6 +7,6 @@ compiled for the CPU and has a plain twin, `pcmsim.networks.reference.scan`, whi
 from pcmsim.networks.checkpoint import load_network, save_network
 from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
-from pcmsim.networks.network import SpikingNetwork
+from pcmsim.networks.network import SpikingNetwork, States
 
-__all__ = ["Multiply", "SpikingNetwork", "load_network", "nll", "save_network"]
+__all__ = ["Multiply", "SpikingNetwork", "States", "load_network", "nll", "save_network"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pcmsim.errors import UsageError
 from pcmsim.networks.dense import dense
 from pcmsim.networks.scan import current_scan, layer_scan
-from pcmsim.networks.unit import Unit
+from pcmsim.networks.unit import State, Unit, rest, step
 
 Multiply = Callable[[str, Tensor], Tensor]
 
@@ -60,6 +60,23 @@ class SpikingLayer(nn.Module):
         used = None if self.recurrent is None else feedback
         return current_scan(currents, used, self.threshold, self.unit)
 
+    def rest(self, batch: int) -> State:
+        """State of `batch` sequences before their first step: zeros (batch, units)."""
+        return rest(self.threshold.detach().expand(batch, -1))
+
+    def step(self, state: State, x: Tensor, multiply: Multiply | None = None) -> State:
+        """Return the state after one step with inputs `x` (batch, inputs)."""
+        _check_inputs(self.name, x, self.weight, "batch")
+        like = self.threshold
+        taken = self._in_software if multiply is None else multiply
+        current = _product(taken, f"{self.name}.weight", x, like)
+        if self.recurrent is not None:
+            current = current + _product(taken, f"{self.name}.recurrent", state.output, like)
+        return step(state, current, self.threshold, self.unit)
+
+    def _in_software(self, name: str, rows: Tensor) -> Tensor:
+        return rows @ self.get_parameter(name.removeprefix(f"{self.name}."))
+
 
 class Readout(nn.Module):
     """A dense layer without state: logits = x W + bias."""
@@ -73,18 +90,17 @@ class Readout(nn.Module):
         self.bias = nn.Parameter(torch.zeros(sizes[1], dtype=dtype))
 
     def forward(self, x: Tensor, multiply: Multiply | None = None) -> Tensor:
-        """Logits (time, batch, outputs) for inputs `x` (time, batch, inputs)."""
+        """Logits (..., outputs) for inputs `x` (..., inputs)."""
         _check_inputs(self.name, x, self.weight)
         if multiply is None:
             return dense(x, self.weight, self.bias)
         return _product(multiply, f"{self.name}.weight", x, self.bias) + self.bias
 
 
-def _check_inputs(name: str, x: Tensor, weight: Tensor) -> None:
+def _check_inputs(name: str, x: Tensor, weight: Tensor, axes: str = "time, batch") -> None:
     if x.shape[-1] != len(weight):
         raise UsageError(
-            f"{name}: x has shape {tuple(x.shape)}; this layer takes (time, batch, "
-            f"{len(weight)} inputs)"
+            f"{name}: x has shape {tuple(x.shape)}; this layer takes ({axes}, {len(weight)} inputs)"
         )
     if (x.dtype, x.device) != (weight.dtype, weight.device):
         raise UsageError(

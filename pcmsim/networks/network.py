@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from pcmsim.config import Network
 from pcmsim.errors import UsageError
 from pcmsim.networks.layers import Multiply, Readout, SpikingLayer
-from pcmsim.networks.unit import unit_of
+from pcmsim.networks.unit import State, unit_of
 from pcmsim.rng import key
+
+States = tuple[State, ...]
 
 
 class SpikingNetwork(nn.Module):
@@ -73,6 +75,43 @@ class SpikingNetwork(nn.Module):
                 x = dropout(x)
         logits: Tensor = self.readout(x, multiply)
         return logits
+
+    def rest(self, batch: int = 1) -> States:
+        """States of the hidden layers before the first step of `batch` sequences: all zero."""
+        return tuple(self._layer(name).rest(batch) for name in self.hidden)
+
+    def step(
+        self, states: States, x: Tensor, multiply: Multiply | None = None
+    ) -> tuple[States, Tensor]:
+        """States of the hidden layers and logits (batch, outputs) after one step with `x`.
+
+        `x` has shape (batch, inputs); `states` are those of the step before, or `rest`. Step by
+        step the logits are those of `forward` to rounding: products of single rows are summed in
+        another order. `multiply` is that of `forward`, called for each matrix once, in the order
+        in which data pass: weight and recurrent matrix of each layer, then the readout.
+
+        Raises `UsageError` as `forward` does.
+
+        >>> network, x = SpikingNetwork(Network(unit="ssnu", hidden=(5, 4))), torch.ones(2, 1, 88)
+        >>> states, first = network.step(network.rest(), x[0])
+        >>> states, second = network.step(states, x[1])
+        >>> torch.allclose(torch.stack([first, second]), network(x), atol=1e-6)
+        True
+        """
+        if x.ndim != 2 or len(states) != len(self.hidden):
+            raise UsageError(
+                f"x has shape {tuple(x.shape)} and there are {len(states)} states; a step takes "
+                f"(batch, inputs) and {len(self.hidden)} states, one for each hidden layer"
+            )
+        after = []
+        for name, state in zip(self.hidden, states, strict=True):
+            after.append(self._layer(name).step(state, x, multiply))
+            x = after[-1].output
+        return tuple(after), self.readout(x, multiply)
+
+    def _layer(self, name: str) -> SpikingLayer:
+        layer: SpikingLayer = self.get_submodule(name)  # type: ignore[assignment]
+        return layer
 
     def matrices(self) -> dict[str, Tensor]:
         """Return the weight matrices by name: rows = inputs and columns = outputs, not copied."""

@@ -134,10 +134,17 @@ def _metric(run: DriftRun, name: str) -> Chart:
     caption = (
         f"Test metric of the network on {chips_text(run.results.chips)} against the time since "
         f"programming. Lines are means, bands span {band_text(run.results.drift)}; the dashed line "
-        f"is the same network in software. Lower is better."
+        f"is the same network in software. Lower is better.{_streamed_text(run)}"
     )
     figure = figures.metric_over_time(run.results)
     return Chart(svg.inline(figure, f"{name}-metric", "Metric against time"), caption)
+
+
+def _streamed_text(run: DriftRun) -> str:
+    if run.results.inference == "batched":
+        return ""
+    pace = f"a step in at least {run.results.step_s:g} s" if run.results.step_s else "at full speed"
+    return f" Each point is a stream through the test split that starts then, {pace}."
 
 
 def _conductances(run: DriftRun, name: str) -> Chart:

@@ -73,6 +73,8 @@ class Drift:
     chips: int
     seed: int
     drift: Annotated[tuple[Point, ...], Field(min_length=1)]
+    inference: Literal["batched", "streaming"] = "batched"
+    step_s: NotNegative = 0.0
 
 
 @checked(frozen=True, config=_CONFIG, kw_only=True)

@@ -36,6 +36,12 @@ def test_train_drift_and_report_work_in_a_row(pcmsim, config, tmp_path):
     assert code == 0
     assert "column" in out
     assert "software" in out
+    words = ("--streaming", "--step-s", 1e-5, "--out", run / "streamed")
+    code, out, _ = pcmsim("drift", run, "--chips", 1, "--days", 5e-5, *words)
+    assert code == 0
+    assert "streamed" in out
+    assert json.loads((run / "streamed" / "results.json").read_text())["step_s"] == 1e-5
+    assert "a stream through the test split that starts then" in (run / "report.html").read_text()
     (run / "report.html").unlink()
     code, out, _ = pcmsim("report", run)
     assert code == 0

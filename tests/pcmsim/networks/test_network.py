@@ -173,3 +173,82 @@ def test_a_network_without_a_seed_does_not_touch_the_global_generator():
 def test_inputs_that_do_not_fit_are_refused(x, message):
     with pytest.raises(UsageError, match=message):
         small()(x)
+
+
+def stepped(network, x, multiply=None):
+    """Logits of `x` (time, batch, inputs), one step after another."""
+    states, logits = network.rest(x.shape[1]), []
+    for x_t in x:
+        states, answer = network.step(states, x_t, multiply)
+        logits.append(answer)
+    return torch.stack(logits)
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu"])
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("hidden", [(6,), (6, 5), (6, 5, 7)])
+def test_step_by_step_a_network_is_its_scan(unit, recurrent, hidden):
+    network, x = small(unit, hidden, recurrent), sequence()
+    assert torch.allclose(stepped(network, x), network(x), atol=1e-12)
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_in_single_precision_with_exact_products_steps_are_the_scan_bit_for_bit(recurrent):
+    """Weights are multiples of 1/8 and units spike, so no sum of a product is rounded."""
+    network = small("snu", recurrent=recurrent, dtype=torch.float32)
+    with torch.no_grad():
+        for matrix in network.matrices().values():
+            matrix.copy_((16 * matrix).round() / 8)
+    x = (torch.rand(30, 2, 4, generator=seeded(3)) < 0.5).float()
+    found = stepped(network, x)
+    assert torch.equal(found, network(x))
+    assert len(found.unique()) > 10
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_step_takes_each_product_once_in_the_order_of_the_data(recurrent):
+    network = small("ssnu", recurrent=recurrent)
+    matrices, calls = network.matrices(), []
+
+    def multiply(name, rows):
+        calls.append((name, tuple(rows.shape)))
+        return 0.5 * rows @ matrices[name]
+
+    x = sequence()
+    logits = stepped(network, x, multiply)
+    assert torch.allclose(logits, network(x, lambda name, rows: 0.5 * rows @ matrices[name]))
+    assert [name for name, _ in calls] == 7 * list(matrices)
+    assert all(shape == (2, len(matrices[name])) for name, shape in calls)
+
+
+def test_a_step_leaves_the_states_it_was_given_and_can_be_taken_again():
+    network, x = small("ssnu"), sequence()
+    states, _ = network.step(network.rest(2), x[0])
+    before = [(state.potential.clone(), state.output.clone()) for state in states]
+    first, second = network.step(states, x[1])[1], network.step(states, x[1])[1]
+    assert torch.equal(first, second)
+    for state, (potential, output) in zip(states, before, strict=True):
+        assert torch.equal(state.potential, potential)
+        assert torch.equal(state.output, output)
+
+
+def test_gradients_pass_through_steps_as_through_the_scan():
+    network, x = small("ssnu"), sequence()
+    gradients = []
+    for run in (lambda: stepped(network, x), lambda: network(x)):
+        network.zero_grad()
+        run().pow(2).sum().backward()
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(*gradients, strict=True))
+
+
+def test_a_step_refuses_sequences_other_numbers_of_states_and_other_inputs():
+    network, x = small(), sequence()
+    with pytest.raises(UsageError, match=r"a step takes \(batch, inputs\)"):
+        network.step(network.rest(2), x)
+    with pytest.raises(UsageError, match=r"there are 1 states; .* 2 states"):
+        network.step(network.rest(2)[:1], x[0])
+    with pytest.raises(UsageError, match=r"takes \(batch, 4 inputs\)"):
+        network.step(network.rest(2), x[0, :, :3])
+    with pytest.raises(UsageError, match=r"multiply\('hidden0.weight', rows\) gave"):
+        network.step(network.rest(2), x[0], lambda name, rows: rows)
