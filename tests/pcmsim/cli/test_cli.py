@@ -36,6 +36,12 @@ def test_train_drift_and_report_work_in_a_row(pcmsim, config, tmp_path):
     assert code == 0
     assert "column" in out
     assert "software" in out
+    warm = ("--days", 0.01, "--chips", 1, "--out", run / "warm", "--temperature")
+    assert pcmsim("drift", run, *warm, 40)[0] == 0
+    assert json.loads((run / "warm" / "results.json").read_text())["temperature"]["celsius"] == 40
+    code, _, err = pcmsim("drift", run, *warm, tmp_path / "none.csv")
+    assert code == 3
+    assert "none.csv cannot be read" in err.replace("\n", " ")
     (run / "report.html").unlink()
     code, out, _ = pcmsim("report", run)
     assert code == 0
