@@ -102,9 +102,18 @@ def test_devices_written_at_other_times_or_with_other_laws_are_not_mixed_up():
     again = Ambient((0.0, 100.0), (25.0, 85.0))
     first = [age_s(one, begin_s, 1e4) for begin_s in (0.0, 50.0)]
     assert first[0] > first[1] == age_s(again, 50.0, 1e4)
+    assert age_s(one, 0.0, 1e4, 4000.0) == age_s(again, 0.0, 1e4, 4000.0) > age_s(one, 0.0, 1e4)
     args = (math.log(20.0 / TAU_S), 0.0, 1e4)
     assert one.log_age(*args, 30.0, TAU_S) == again.log_age(*args, 30.0, TAU_S)
     assert one.log_age(*args, 30.0, TAU_S) < one.log_age(*args, 25.0, TAU_S)
+
+
+def test_what_is_remembered_does_not_grow_without_end(monkeypatch):
+    monkeypatch.setattr("pcmsim.devices.ambient._MOST_REMEMBERED", 3)
+    one = Ambient((0.0, 100.0), (25.0, 85.0))
+    ages = [age_s(one, begin_s, 1e4) for begin_s in range(10)]
+    assert len(one._passed) <= 3
+    assert ages == [age_s(one, begin_s, 1e4) for begin_s in range(10)]
 
 
 @pytest.mark.parametrize(
