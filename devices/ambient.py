@@ -134,11 +134,9 @@ class Ambient:
         if self.period_s is None:
             return bisect_right(self.starts_s, now_s) - 1
         cycle = int(now_s // self.period_s)
-        within = bisect_right(self.starts_s, max(now_s - cycle * self.period_s, 0.0)) - 1
+        within = bisect_right(self.starts_s, now_s - cycle * self.period_s) - 1
         piece = cycle * len(self.starts_s) + within
-        # The difference above is rounded; the starts decide.
-        while piece and self._start(piece) > now_s:
-            piece -= 1
+        # The start of a piece is rounded, and may come before what it was rounded from.
         while self._start(piece + 1) <= now_s:
             piece += 1
         return piece

@@ -42,6 +42,12 @@ def test_train_drift_and_report_work_in_a_row(pcmsim, config, tmp_path):
     assert "streamed" in out
     assert json.loads((run / "streamed" / "results.json").read_text())["step_s"] == 1e-5
     assert "a stream through the test split that starts then" in (run / "report.html").read_text()
+    warm = ("--days", 0.01, "--chips", 1, "--out", run / "warm", "--temperature")
+    assert pcmsim("drift", run, *warm, 40)[0] == 0
+    assert json.loads((run / "warm" / "results.json").read_text())["temperature"]["celsius"] == 40
+    code, _, err = pcmsim("drift", run, *warm, tmp_path / "none.csv")
+    assert code == 3
+    assert "none.csv cannot be read" in err.replace("\n", " ")
     (run / "report.html").unlink()
     code, out, _ = pcmsim("report", run)
     assert code == 0

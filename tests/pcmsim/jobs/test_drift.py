@@ -8,12 +8,12 @@ import torch
 import yaml
 
 from pcmsim import runlog
-from pcmsim.config import Hardware, Network
+from pcmsim.config import Hardware, Network, Temperature
 from pcmsim.crossbar import Chip, factors, readout
 from pcmsim.datasets import Split
 from pcmsim.devices import load_parameter_set, parameter_set_names
 from pcmsim.errors import DataError, UsageError
-from pcmsim.jobs import drift, drift_times, hardware_of
+from pcmsim.jobs import drift, drift_times, hardware_of, temperature_of
 from pcmsim.jobs.ageing import Plan, Task, _references
 from pcmsim.loop import program_network
 from pcmsim.networks import SpikingNetwork
@@ -232,3 +232,61 @@ def test_chips_written_in_a_closed_loop_age_from_its_end(trained):
     results = drift(trained, days=1.0, chips=2, hardware=hardware)
     assert results["drift"][0]["t_s"] == 1.0
     assert all(np.isfinite(cell["mean"]) for cell in results["drift"])
+
+
+QUICK = {"chips": 1, "days": 0.05}
+
+
+def test_chips_in_the_warm_are_compensated_to_their_readout_at_the_reference(trained, tmp_path):
+    """The activation that devices share goes; without compensation the metric moves."""
+    cool = drift(trained, tmp_path / "cool", **QUICK)
+    warm = drift(trained, tmp_path / "warm", temperature=Temperature(celsius=50.0), **QUICK)
+    last = max(values(cool, "none"))
+    shift = {k: abs(values(warm, k)[last] - values(cool, k)[last]) for k in ("none", "global")}
+    assert shift["none"] > 3 * shift["global"]
+    recorded = json.loads((tmp_path / "warm" / "results.json").read_text())["temperature"]
+    assert recorded == {"celsius": 50.0, "lowest_c": 50.0, "highest_c": 50.0}
+    assert "temperature" not in cool
+    with (
+        h5py.File(tmp_path / "warm" / "arrays.h5") as w,
+        h5py.File(tmp_path / "cool" / "arrays.h5") as c,
+    ):
+        assert (
+            w["hidden0.weight"]["g_start"][:].mean()
+            > 1.2 * c["hidden0.weight"]["g_start"][:].mean()
+        )
+
+
+def test_a_bake_from_a_table_hurts_for_good(trained, tmp_path):
+    (tmp_path / "bake.csv").write_text("t_s,temperature_c\n0,25\n100,85\n3700,25\n")
+    bake = temperature_of(str(tmp_path / "bake.csv"))
+    cool = drift(trained, tmp_path / "cool", compensations=["none"], **QUICK)
+    baked = drift(trained, tmp_path / "baked", compensations=["none"], temperature=bake, **QUICK)
+    assert values(baked, "none")[60.0] == pytest.approx(values(cool, "none")[60.0], abs=1e-4)
+    last = max(values(cool, "none"))
+    assert values(baked, "none")[last] > values(cool, "none")[last]
+
+
+@pytest.mark.parametrize(
+    ("changes", "celsius", "message"),
+    [
+        ({}, 90.0, "up to 85 °C"),
+        ({"device": "ideal"}, 50.0, "holds at 25 °C only"),
+        ({"programming": "verify"}, 50.0, "closed-loop programming is described at 25 °C"),
+    ],
+)
+def test_temperatures_that_cannot_be_are_refused_before_any_work(
+    trained, tmp_path, changes, celsius, message
+):
+    asked = {"hardware": Hardware(**changes), "temperature": Temperature(celsius=celsius)}
+    with pytest.raises(UsageError, match=message):
+        drift(trained, tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_is_a_temperature_and_anything_else_a_file():
+    assert temperature_of("-5.5").celsius == -5.5
+    assert temperature_of("./50").csv == "./50"
+    for text in ("nan", "inf", "-300", " "):
+        with pytest.raises(UsageError, match="°C"):
+            temperature_of(text)
