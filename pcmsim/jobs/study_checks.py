@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pcmsim.config import Config, Hardware, Study
-from pcmsim.devices import Ambient, ParameterSet, temperature_law
+from pcmsim.devices import Ambient, ParameterSet, reference_c, temperature_law
 from pcmsim.errors import UsageError
 from pcmsim.studies import Cell, cells_of
 from pcmsim.units import DAY_S
@@ -28,7 +28,9 @@ def reasons_against(
         if cell.network in hardware and cell.devices in devices:
             found += _cell(cell, hardware[cell.network], devices[cell.devices])
         if cell.devices in devices and cell.temperature in ambients:
-            found += _temperature(cell, devices[cell.devices], ambients[cell.temperature])
+            verify = cell.network in hardware and hardware[cell.network].programming == "verify"
+            place = (devices[cell.devices], ambients[cell.temperature])
+            found += _temperature(cell, *place, verify)
     return list(dict.fromkeys(found))
 
 
@@ -69,8 +71,14 @@ def _cell(cell: Cell, hardware: Hardware, devices: ParameterSet) -> Iterator[str
         )
 
 
-def _temperature(cell: Cell, devices: ParameterSet, ambient: Ambient) -> Iterator[str]:
+def _temperature(
+    cell: Cell, devices: ParameterSet, ambient: Ambient, verify: bool
+) -> Iterator[str]:
     try:
-        temperature_law(devices.values, ambient)
+        if temperature_law(devices.values, ambient) is not None and verify:
+            yield (
+                f"{cell.network} at {cell.temperature}: the closed loop of hardware.programming: "
+                f"verify is described at {reference_c(devices.values):g} °C only; write statistical"
+            )
     except UsageError as error:
         yield f"{cell.devices} at {cell.temperature}: {error}"
