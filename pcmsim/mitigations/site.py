@@ -80,10 +80,11 @@ class Site:
     def corrected(self, name: str, y: FloatArray, correction: Correction) -> FloatArray:
         """Outputs of a matrix through the digital periphery: (y factor + offset) gain."""
         if name in correction:
-            factor, offset = correction[name]
-            y = (y * factor + offset).astype(y.dtype)
+            factor, offset = (np.asarray(part, dtype=y.dtype) for part in correction[name])
+            y = y * factor
+            y += offset
         if name in self.gains:
-            y = (y * self.gains[name]).astype(y.dtype)
+            y = y * np.asarray(self.gains[name], dtype=y.dtype)
         return y
 
     def play(
