@@ -1,8 +1,6 @@
 """A layer of 4096 x 4096 weights, 33.5 million devices in 256 tiles, on one machine.
 
-Run with `make bench`, or alone:
-
-    python -m pytest benchmarks/bench_layer.py -c setup.cfg -o python_files='bench_*.py' -m '' --benchmark-enable
+Run with `make bench`; the command to run it alone stands in `docs/drift.md`.
 
 Times are wall times: other work on the machine is in them. The floor of drift is what moves
 through memory, two numbers read and one written for each device, at the speed of a plain copy.
