@@ -24,14 +24,15 @@ def draw_faults(
     fault = np.select(
         [u < edges[0], u < edges[1], u < edges[2]], [STUCK_RESET, STUCK_SET, UNTUNABLE], HEALTHY
     ).astype(np.int8)
-    stuck_set = stuck_set_conductance(values, rng.standard_normal(shape))
-    levels = (
-        np.zeros(shape),
-        reset_conductance(values, rng.standard_normal(shape)),
-        stuck_set,
-        rng.random(shape) * values.g_max,
-    )
-    return fault, np.choose(fault, levels).astype(dtype)
+    # Drawn for all, so that the chance of a device does not depend on its neighbours' faults.
+    xi_set, xi_reset = rng.standard_normal((2, *shape))
+    level = rng.random(shape)
+    g_fault: FloatArray = np.zeros(shape, dtype)
+    in_reset, in_set, loose = (fault == kind for kind in (STUCK_RESET, STUCK_SET, UNTUNABLE))
+    g_fault[in_reset] = reset_conductance(values, xi_reset[in_reset])
+    g_fault[in_set] = stuck_set_conductance(values, xi_set[in_set])
+    g_fault[loose] = level[loose] * values.g_max
+    return fault, g_fault
 
 
 def stuck_set_conductance(values: Values, xi: FloatArray) -> FloatArray:

@@ -84,7 +84,7 @@ class Chip:
     @property
     def n_devices(self) -> int:
         """How many devices the matrices occupy."""
-        return sum(state.g.size for m in self.matrices.values() for state in m.states)
+        return sum(matrix.n_devices for matrix in self.matrices.values())
 
     def allocate(self, name: str, shape: tuple[int, int]) -> None:
         """Set devices apart for a matrix of (rows, columns), all in RESET, with a scale of one.
@@ -117,13 +117,13 @@ class Chip:
         loop, lets its time pass and returns what it found.
         Raises `UsageError` for NaN or infinite weights, or a shape that differs from before.
         """
-        weight = _real(weight, name).astype(np.float64)
+        weight = _real(weight, name).astype(np.float64, copy=False)
         check_weight(weight, name)
         self.allocate(name, (weight.shape[0], weight.shape[1]))
         matrix = self.matrices[name]
         matrix.scale = weight_scale(weight, self.values, self.hardware)
         pairs = self.hardware.pairs
-        target = pair_targets(weight, matrix.scale, self.values.g_max, pairs)
+        target = pair_targets(weight, matrix.scale, self.values.g_max, pairs, self.dtype)
         return self.write(name, target, method=method)
 
     def write(
@@ -171,7 +171,7 @@ class Chip:
     def conductances(self, name: str) -> FloatArray:
         """Drifted conductances [µS] at the clock's time, (2, pairs, rows, columns), noiseless."""
         matrix, now_s = self._matrix(name), self.clock.now_s
-        return matrix.joined([self.reading.conductance(s, now_s) for s in matrix.states])
+        return matrix.gathered(lambda i: (self.reading.conductance(matrix.states[i], now_s),))[0]
 
     def read(self, name: str, where: FloatArray | None = None) -> FloatArray:
         """Conductances [µS] as one read of every device shows them now, (2, pairs, rows, columns).
@@ -186,8 +186,11 @@ class Chip:
         g, std = self._sight.shown(name, matrix, where)
         if std is None:
             return g.copy()
-        noise = std * standard_normal(matrix.reads, std.shape, self.dtype)
-        return np.asarray(np.maximum(g + noise, 0))
+        shown = standard_normal(matrix.reads, std.shape, self.dtype)
+        # In place: of a large layer each array of all devices takes a good part of the memory.
+        np.multiply(shown, std, out=shown)
+        np.add(shown, g, out=shown)
+        return np.maximum(shown, 0, out=shown)
 
     def weights(self, name: str) -> FloatArray:
         """Weights as one read of every device shows them now, (rows, columns).

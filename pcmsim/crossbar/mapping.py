@@ -64,14 +64,21 @@ def weight_scale(weight: FloatArray, values: Values, hardware: Hardware) -> Floa
     return np.asarray(np.broadcast_to(largest / values.g_max, (1, weight.shape[1]))[0])
 
 
-def pair_targets(weight: FloatArray, scale: FloatArray, g_max: float, pairs: int) -> FloatArray:
+def pair_targets(
+    weight: FloatArray, scale: FloatArray, g_max: float, pairs: int, dtype: type | None = None
+) -> FloatArray:
     """Target conductances [µS], shape (2, pairs, rows, columns): G+ first, then G-.
 
-    Weights beyond w_max are clipped to it.
+    Weights beyond w_max are clipped to it. Of the type `dtype`, if given, else that of
+    weight / scale.
     """
-    signed = np.clip(weight / scale, -g_max, g_max)
-    both = np.stack([np.maximum(signed, 0.0), np.maximum(-signed, 0.0)])
-    return np.repeat(both[:, None], pairs, axis=1)
+    signed = np.asarray(weight / scale)
+    np.clip(signed, -g_max, g_max, out=signed)
+    targets: FloatArray = np.empty((2, pairs, *signed.shape), dtype or signed.dtype)
+    np.maximum(signed, 0.0, out=targets[0], casting="same_kind")
+    np.negative(signed, out=signed)
+    np.maximum(signed, 0.0, out=targets[1], casting="same_kind")
+    return targets
 
 
 def pair_difference(g: FloatArray) -> FloatArray:

@@ -1,11 +1,14 @@
 """One weight matrix on a chip: its tiles, the devices of each, and its streams of chance."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pcmsim.config import Hardware
 from pcmsim.crossbar.mapping import FloatArray, Tile, tiles
+from pcmsim.crossbar.side_by_side import side_by_side
 from pcmsim.devices import ArrayState, Values, manufacture
 from pcmsim.rng import stream
 
@@ -36,11 +39,14 @@ class Matrix:
     ) -> "Matrix":
         """New arrays, in RESET, with a scale of one."""
         parts = tiles(shape, hardware.tile_rows, hardware.tile_columns)
-        states = []
-        for i, tile in enumerate(parts):
+
+        def make(i: int) -> ArrayState:
+            tile, rng = parts[i], stream(seed, "make", name, i)
             size = (tile.rows[1] - tile.rows[0], tile.columns[1] - tile.columns[0])
-            rng = stream(seed, "make", name, i)
-            states.append(manufacture(values, (2, hardware.pairs, *size), rng, dtype))
+            return manufacture(values, (2, hardware.pairs, *size), rng, dtype)
+
+        devices = 2 * hardware.pairs * shape[0] * shape[1]
+        states = side_by_side(make, len(parts), devices)
         return cls(shape, np.ones(shape[1]), parts, states, stream(seed, "read", name))
 
     @property
@@ -48,14 +54,35 @@ class Matrix:
         """Shape (2, pairs, rows, columns) of all devices."""
         return (2, self.states[0].shape[1], *self.shape)
 
+    @property
+    def n_devices(self) -> int:
+        """How many devices there are in all tiles."""
+        return math.prod(self.device_shape)
+
+    def each(self, work: Callable[[int], None]) -> None:
+        """Do `work` for each tile, given its number, side by side if the matrix is large."""
+        side_by_side(work, len(self.tiles), self.n_devices)
+
+    def gathered(self, look: Callable[[int], tuple[FloatArray, ...]]) -> tuple[FloatArray, ...]:
+        """Arrays of the whole matrix from those that `look` gives for the number of a tile.
+
+        Their last two dimensions are rows and columns. No more than a few tiles are held besides.
+        """
+        first = look(0)
+        if len(self.tiles) == 1:
+            return first
+        whole = tuple(np.empty((*part.shape[:-2], *self.shape), part.dtype) for part in first)
+
+        def fill(i: int) -> None:
+            for array, part in zip(whole, first if i == 0 else look(i), strict=True):
+                array[..., *self.tiles[i].index] = part
+
+        self.each(fill)
+        return whole
+
     def joined(self, parts: list[FloatArray]) -> FloatArray:
         """One array of all devices from those of the tiles."""
-        if len(parts) == 1:
-            return parts[0]
-        whole: FloatArray = np.empty(self.device_shape, dtype=parts[0].dtype)
-        for tile, part in zip(self.tiles, parts, strict=True):
-            whole[:, :, tile.index[0], tile.index[1]] = part
-        return whole
+        return self.gathered(lambda i: (parts[i],))[0]
 
     def cut(self, whole: FloatArray) -> list[FloatArray]:
         """The part of each tile of an array of all devices."""

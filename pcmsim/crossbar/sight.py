@@ -1,6 +1,7 @@
 """What a chip shows at one time: conductances and weights, with the spread of one read."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -63,6 +64,9 @@ class Sight:
         stamp = (self._clock.now_s, matrix.writes)
         seen = self._seen.get(name)
         if seen is None or seen.stamp != stamp:
+            # What was seen before goes first: of a large layer there is no room for two looks.
+            del seen
+            self._seen.pop(name, None)
             seen = self._seen[name] = self._look(name, matrix, stamp)
         return seen
 
@@ -72,28 +76,32 @@ class Sight:
         if self._simple(matrix):
             seen = self._reading.pairs(name, matrix.states[0], now_s, scale)
             return Seen(stamp, *seen)
-        shown = [self._reading.persistent(name, i, s, now_s) for i, s in enumerate(matrix.states)]
-        stds = self._fresh(matrix, shown)
-        g = matrix.joined(shown)
-        # Behind wires a device's noise reaches the output as its conductance does: to first order.
-        parts = [self._wired(part) for part in shown]
-        behind = matrix.joined(parts) if self._hardware.wire_ohm else g
-        weight = pair_difference(behind) * scale
-        if stds is None:
+        tile = partial(self._look_at_tile, name, matrix, scale, now_s)
+        if self._hardware.read_noise != "correlated":
+            weight, g = matrix.gathered(tile)
             return Seen(stamp, weight, None, g, None)
-        g_std = fresh = matrix.joined(stds)
-        if self._hardware.wire_ohm:
-            fresh = matrix.joined(self._fresh(matrix, parts) or [])
-        return Seen(stamp, weight, pair_variance(fresh**2) * scale**2, g, g_std)
+        weight, g, variance, g_std = matrix.gathered(tile)
+        return Seen(stamp, weight, variance, g, g_std)
+
+    def _look_at_tile(
+        self, name: str, matrix: Matrix, scale: FloatArray, now_s: float, i: int
+    ) -> tuple[FloatArray, ...]:
+        """Weights and conductances of tile `i`; with fresh noise also the variance and spread."""
+        state, scale = matrix.states[i], scale[matrix.tiles[i].index[1]]
+        g = self._reading.persistent(name, i, state, now_s)
+        # Behind wires a device's noise reaches the output as its conductance does: to first order.
+        behind = self._wired(g)
+        weight = pair_difference(behind) * scale
+        g_std = self._reading.fresh_std(state, g)
+        fresh = g_std if behind is g else self._reading.fresh_std(state, behind)
+        if g_std is None or fresh is None:
+            return weight, g
+        return weight, g, pair_variance(fresh**2) * scale**2, g_std
 
     def _simple(self, matrix: Matrix) -> bool:
         """Whether what is shown can be worked out in one pass, as it must be while it trains."""
         one_array = len(matrix.tiles) == 1 and self._hardware.pairs == 1
         return one_array and self._reading.often and self._hardware.wire_ohm == 0.0
-
-    def _fresh(self, matrix: Matrix, parts: list[FloatArray]) -> list[FloatArray] | None:
-        stds = [self._reading.fresh_std(s, g) for s, g in zip(matrix.states, parts, strict=True)]
-        return [std for std in stds if std is not None] or None
 
     def _wired(self, g: FloatArray) -> FloatArray:
         """Conductances behind the wires; every pair has its own two arrays."""

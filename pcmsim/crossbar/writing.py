@@ -56,11 +56,14 @@ class Writing:
         self, name: str, matrix: Matrix, target: FloatArray, where: FloatArray | None, now_s: float
     ) -> None:
         """Program by one draw of the published spread."""
-        for i, (part, mask) in enumerate(_parts(matrix, target, where)):
-            state = matrix.states[i]
+        parts, values = list(_parts(matrix, target, where)), self.parameter_set.values
+
+        def write(i: int) -> None:
+            (part, mask), state = parts[i], matrix.states[i]
             rng = stream(self.seed, "write", name, i, state.programmings)
-            values = self.parameter_set.values
             matrix.states[i] = program(values, state, part, now_s, rng, mask)
+
+        matrix.each(write)
         matrix.writes += 1
 
     def verified(

@@ -100,3 +100,17 @@ def test_tiles_cover_every_cell_once_and_respect_the_maximum(shape):
 def test_weights_that_are_no_matrix_of_numbers_are_refused(weight, message):
     with pytest.raises(UsageError, match=message):
         weight_scale(weight, VALUES, Hardware())
+
+
+@pytest.mark.parametrize("dtype", [None, np.float32, np.float64])
+def test_targets_are_the_clipped_weights_by_sign_and_leave_the_weights_alone(dtype):
+    """To the bit as from whole arrays; without a type they keep that of the weights and scale."""
+    before, scale = WEIGHT.copy(), np.full(20, 0.03)
+    g = pair_targets(WEIGHT, scale, 25.0, 2, dtype)
+    signed = np.clip(WEIGHT / scale, -25.0, 25.0)
+    expected = np.stack([np.maximum(signed, 0.0), np.maximum(-signed, 0.0)])
+    expected = np.repeat(expected[:, None], 2, axis=1).astype(dtype or np.float64)
+    assert (np.abs(signed) == 25.0).any()
+    assert g.dtype == expected.dtype
+    np.testing.assert_array_equal(g, expected)
+    np.testing.assert_array_equal(WEIGHT, before)
