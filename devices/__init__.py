@@ -11,6 +11,7 @@ from pcmsim.devices.drift import age_s, drifted, pulse_s
 from pcmsim.devices.faults import stuck_set_conductance
 from pcmsim.devices.fluctuation import fluctuation
 from pcmsim.devices.follower import Follower
+from pcmsim.devices.laws import Law, scaled
 from pcmsim.devices.melting import apply_melt, melt_conductance, melt_current
 from pcmsim.devices.modes import Modes, fast_std, modes, slow_modes
 from pcmsim.devices.noise import marginal_read, noise_amplitude, relative_std
@@ -46,6 +47,7 @@ __all__ = [
     "Entry",
     "Follower",
     "Kept",
+    "Law",
     "Modes",
     "Outcome",
     "ParameterSet",
@@ -83,6 +85,7 @@ __all__ = [
     "reference_c",
     "relative_std",
     "reset_conductance",
+    "scaled",
     "set_moments",
     "slow_modes",
     "some",

@@ -4,6 +4,7 @@ A law is a frozen value with coefficients and no code of its own device: it maps
 conductance g = G/g_max to one quantity.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -119,3 +120,32 @@ class Split:
 
 
 Law = Simple | Split
+
+
+def scaled(law: Law, factor: float) -> Law:
+    """The law g -> `factor` f(g), clips included, in the same family; `factor` > 0.
+
+    >>> scaled(ClippedLog(slope=-1.0, intercept=0.5, low=0.7, high=4.0), 2.0)
+    ClippedLog(slope=-2.0, intercept=1.0, low=1.4, high=8.0)
+    """
+    if isinstance(law, Split):
+        below, above = _scaled(law.below, factor), _scaled(law.above, factor)
+        return Split(threshold=law.threshold, below=below, above=above)
+    return _scaled(law, factor)
+
+
+def _scaled(law: Simple, factor: float) -> Simple:
+    match law:
+        case Constant():
+            return replace(law, constant=law.constant * factor)
+        case Polynomial():
+            return replace(law, polynomial=tuple(c * factor for c in law.polynomial))
+        case ClippedLog():
+            slope, intercept = law.slope * factor, law.intercept * factor
+            return ClippedLog(slope, intercept, law.low * factor, law.high * factor)
+        case ClippedPower():
+            return ClippedPower(law.coefficient * factor, law.exponent, law.high * factor)
+        case Reciprocal():
+            return Reciprocal(law.a / factor, law.b / factor)
+        case Table():
+            return replace(law, y=tuple(y * factor for y in law.y))

@@ -78,12 +78,15 @@ class Energy(Section):
 class Sensitivity(Section):
     """How the metric at the last time depends on the parameters of the devices.
 
-    Each of `parameters`, a factor on an entry of the parameter set, moves by `step` up and down
-    one at a time on `chips` chips; Sobol indices of independent factors, uniform within
-    1 ± `step`, come from `samples` (N + 2) chips for N parameters. Zero samples leave them out.
+    Each of `parameters`, a factor on an entry of the parameter set `devices` (the first of the
+    study unless given, as is `network`), moves by `step` up and down one at a time on `chips`
+    chips; Sobol indices of independent factors, uniform within 1 ± `step`, come from
+    `samples` (N + 2) measurements for N parameters, on some of the same chips. `samples` is a
+    power of two; zero leaves them out.
     """
 
     network: Name | None = None
+    devices: Name | None = None
     compensation: CompensationName = "global"
     parameters: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] = (
         "programming_std",
@@ -95,6 +98,18 @@ class Sensitivity(Section):
     step: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     chips: Annotated[int, Field(ge=2, le=10_000)] = 8
     samples: Annotated[int, Field(ge=0, le=65_536)] = 64
+
+    @model_validator(mode="after")
+    def _balanced(self) -> "Sensitivity":
+        if self.samples == 1 or self.samples & (self.samples - 1):
+            below = 1 << (self.samples.bit_length() - 1)
+            raise ValueError(
+                f"samples = {self.samples}: points of a Sobol sequence are balanced only in powers "
+                f"of two; write {max(below, 2)}, {max(2 * below, 4)}, or 0 for none"
+            )
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError("parameters names one of them twice; name each once")
+        return self
 
 
 class Study(Section):
@@ -140,11 +155,13 @@ class Study(Section):
                         raise ValueError(
                             f"cells.{i}.{axis}: {name!r} is not defined; known: {', '.join(known)}"
                         )
-        if self.sensitivity is not None and self.sensitivity.network not in (None, *self.networks):
-            raise ValueError(
-                f"sensitivity.network: {self.sensitivity.network!r} is not defined; known: "
-                f"{', '.join(self.networks)}"
-            )
+        for axis in ("networks", "devices") if self.sensitivity is not None else ():
+            key, known = axis.replace("networks", "network"), self.axes()[axis]
+            name = getattr(self.sensitivity, key)
+            if name not in (None, *known):
+                raise ValueError(
+                    f"sensitivity.{key}: {name!r} is not defined; known: {', '.join(known)}"
+                )
         return self
 
     def axes(self) -> dict[str, tuple[str, ...]]:

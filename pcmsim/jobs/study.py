@@ -12,6 +12,7 @@ from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder
 from pcmsim.jobs.study_materials import OnTraining, fingerprint, gather
+from pcmsim.jobs.study_sensitivity import Asked, asked, sensitivity, with_variants
 from pcmsim.loop import evaluate, measured, program_network
 from pcmsim.studies import (
     LOCAL,
@@ -59,9 +60,10 @@ def study(
     `on_done(done, total, failed)` lives of chips.
 
     The folder holds `study.yaml`, `environment.json`, `units/*.h5` (one file for each chip that is
-    done), and in the end `results.parquet`, `results.csv`, `results.h5` and `results.json`. With
-    `resume` what is there is kept, and only what is missing is measured; more chips may be asked
-    for than before. Cells that fail are tried again at the end, then listed in the results.
+    done), and in the end `results.parquet`, `results.csv`, `results.h5` and `results.json`,
+    with `sensitivity.csv` beside them if it is asked for. With `resume` what is there is kept, and
+    only what is missing is measured; more chips may be asked for than before. Cells that fail are
+    tried again at the end, then listed in the results.
 
     Raises `UsageError` with all reasons if some cells cannot run, `DataError` for files that cannot
     be used.
@@ -70,16 +72,19 @@ def study(
     if not resume:
         folder.check_new(out)
     materials = gather(config, out, data_path, on_training)
-    plan = _plan(config, materials)
+    part = asked(config)
+    plan = _plan(config, materials, part)
     _open(config, out, plan, resume)
     with folder.at_work(out):
         sweep(out)
-        units = units_of(config)
-        with open_pool(place.scheduler, place.workers, materials) as workers:
-            failures = work_through(out, units, workers, config.retries, on_done)
+        units, more = units_of(config), () if part is None else part.units
+        everything = materials if part is None else with_variants(materials, part)
+        with open_pool(place.scheduler, place.workers, everything) as workers:
+            failures = work_through(out, units + more, workers, config.retries, on_done)
         table = assemble(out, cells_of(config), units)
         write_tables(out, table)
         results = _results(config, materials, table, failures)
+        results["sensitivity"] = None if part is None else sensitivity(out, part)
         folder.write_json(out / folder.RESULTS, results)
     return results
 
@@ -100,7 +105,6 @@ def _results(
         "ideal": {name: _ideal(materials, name) for name in materials.subjects},
         "cells": summarise(table, config.energy, limits),
         "failures": [_failure(failure) for failure in failures],
-        "sensitivity": None,
     }
 
 
@@ -118,10 +122,11 @@ def _ideal(materials: Materials, name: str) -> float:
     return evaluate(subject.network, subject.dataset.test, measured(chip)).per_step
 
 
-def _plan(config: Study, materials: Materials) -> dict[str, Any]:
+def _plan(config: Study, materials: Materials, part: Asked | None) -> dict[str, Any]:
     """What a study may not change when it goes on: all but the number of chips and retries."""
     values = config.model_dump(mode="json", exclude={"chips", "retries", "tolerance", "energy"})
-    return values | {"materials_sha256": fingerprint(materials)}
+    points = None if part is None else part.fingerprint
+    return values | {"materials_sha256": fingerprint(materials), "points_sha256": points}
 
 
 def _open(config: Study, out: Path, plan: dict[str, Any], resume: bool) -> None:
@@ -145,7 +150,7 @@ def _open(config: Study, out: Path, plan: dict[str, Any], resume: bool) -> None:
 def _failure(failure: Failure) -> dict[str, Any]:
     return {
         "network": failure.unit.network,
-        "devices": failure.unit.devices,
+        "devices": failure.life.devices or failure.unit.devices,
         "temperature": failure.life.temperature,
         "refresh": failure.life.refresh,
         "compensations": list(failure.life.compensations),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pcmsim.config import Config, Hardware, Study
 from pcmsim.devices import Ambient, ParameterSet, reference_c, temperature_law
 from pcmsim.errors import UsageError
+from pcmsim.jobs.study_sensitivity import cell_of, reasons_against_variants
 from pcmsim.studies import Cell, cells_of
 from pcmsim.units import DAY_S
 
@@ -24,7 +25,8 @@ def reasons_against(
     found = [*_sizes(study, len(cells)), *_drivers(hardware)]
     for name in {cell.refresh: None for cell in cells} if study.refreshes else ():
         found += _too_often(study, name)
-    for cell in cells:
+    found += reasons_against_variants(study, devices)
+    for cell in (*cells, *cell_of(study)):
         if cell.network in hardware and cell.devices in devices:
             found += _cell(cell, hardware[cell.network], devices[cell.devices])
         if cell.devices in devices and cell.temperature in ambients:

@@ -34,12 +34,14 @@ class Cell:
 class Life:
     """What one chip goes through, and the compensations that it is measured with on the way.
 
-    Compensations are digital: they leave the devices alone and share a life.
+    Compensations are digital: they leave the devices alone and share a life. `devices` is the
+    device set, where it is not that of the unit.
     """
 
     temperature: str
     refresh: str
     compensations: tuple[str, ...]
+    devices: str | None = None
 
 
 @dataclass(frozen=True)

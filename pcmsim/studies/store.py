@@ -77,4 +77,5 @@ def _lived(group: h5py.Group, life: Life, times: int) -> Lived:
 
 
 def _name(life: Life) -> str:
-    return "|".join((life.temperature, life.refresh, *life.compensations))
+    own = () if life.devices is None else (life.devices,)
+    return "|".join((*own, life.temperature, life.refresh, *life.compensations))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcmsim.crossbar import Chip
-from pcmsim.devices import Recent
+from pcmsim.devices import Ambient, ParameterSet, Recent
 from pcmsim.loop import one_thread, program_network
 from pcmsim.mitigations import Cost
 from pcmsim.rng import key
@@ -53,7 +53,7 @@ def run_unit(unit: Unit, materials: Materials) -> Outcome:
         running: dict[Life, Iterator[Moment]] = {}
         seen: dict[Life, list[Moment]] = {life: [] for life in unit.lives}
         failed: dict[Life, str] = {}
-        for _ in range(len(unit.times_s)):
+        for t_s in unit.times_s:
             for life in unit.lives:
                 if life in failed:
                     continue
@@ -61,6 +61,8 @@ def run_unit(unit: Unit, materials: Materials) -> Outcome:
                     if life not in running:
                         running[life] = _begin(unit, life, materials, recent)
                     seen[life].append(next(running[life]))
+                    if t_s == unit.times_s[-1]:
+                        del running[life]  # a chip that is done leaves memory to the next
                 # Whatever ends one life must not take the others with it; the reason is told.
                 except Exception as error:  # noqa: BLE001
                     _LOG.warning("%s: %s failed", unit.name, life, exc_info=True)
@@ -69,11 +71,19 @@ def run_unit(unit: Unit, materials: Materials) -> Outcome:
 
 
 def _begin(unit: Unit, life: Life, materials: Materials, recent: Recent) -> Iterator[Moment]:
-    chip = _programmed(unit, materials, recent, life.temperature)
-    return moments(unit, life, materials, chip, _programmed(unit, materials, recent, None))
+    devices = materials.devices[life.devices or unit.devices]
+    ambient = materials.ambients[life.temperature]
+    chip = _programmed(unit, materials, recent, devices, ambient)
+    return moments(unit, life, materials, chip, _programmed(unit, materials, recent, devices, None))
 
 
-def _programmed(unit: Unit, materials: Materials, recent: Recent, temperature: str | None) -> Chip:
+def _programmed(
+    unit: Unit,
+    materials: Materials,
+    recent: Recent,
+    devices: ParameterSet,
+    ambient: Ambient | None,
+) -> Chip:
     """The chip of the unit, just programmed; None is the reference temperature.
 
     Its seed is that of its number alone: the same chip holds every network and meets every
@@ -83,8 +93,8 @@ def _programmed(unit: Unit, materials: Materials, recent: Recent, temperature: s
     chip = Chip(
         subject.hardware,
         key(materials.study.seed, "chip", unit.chip),
-        parameter_set=materials.devices[unit.devices],
-        ambient=None if temperature is None else materials.ambients[temperature],
+        parameter_set=devices,
+        ambient=ambient,
         recent=recent,
     )
     program_network(chip, subject.network)
