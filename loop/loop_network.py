@@ -91,6 +91,14 @@ class LoopNetwork(nn.Module):
             shown = self.get_buffer(f"{_key(name)}_shown").item()
             self.get_buffer(f"{_key(name)}_restored").fill_(shown * believed[name] / level)
 
+    def restore_by(self, name: str, factor: float) -> None:
+        """Let the outputs of the matrix `name` pass a restoring factor that was found otherwise."""
+        self.get_buffer(f"{_key(name)}_restored").fill_(factor)
+
+    def restored(self, name: str) -> float:
+        """The restoring factor that outputs of the matrix `name` pass."""
+        return self.get_buffer(f"{_key(name)}_restored").item()
+
     def scale_of(self, name: str) -> Tensor:
         """What outputs of the matrix `name` are multiplied with: gain times restoring factor."""
         return self.gain(name) * self.get_buffer(f"{_key(name)}_restored")

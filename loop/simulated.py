@@ -1,6 +1,6 @@
 """The simulated chip behind the seam: every operation takes simulated time, and devices drift."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -68,7 +68,8 @@ class SimulatedCrossbar:
             check_rows(x, self.shape)
         y = self._chip.multiply(self._name, x)
         self.clock.wait(len(x) * self._timing.multiply_s)
-        return y
+        # Of one on a chip that was made for the loop; others know the weights behind the seam.
+        return np.asarray(y / self._chip.matrices[self._name].scale.astype(y.dtype))
 
     def wear(self) -> Mapping[str, float]:
         """SET pulses and RESET or melt pulses so far: of all devices, and the most of one."""
@@ -92,12 +93,22 @@ class SimulatedArrays(Mapping[str, SimulatedCrossbar]):
     """
 
     def __init__(
-        self, shapes: Mapping[str, tuple[int, int]], hardware: Hardware, seed: int
+        self,
+        shapes: Mapping[str, tuple[int, int]],
+        hardware: Hardware,
+        seed: int,
+        chip: Chip | None = None,
     ) -> None:
-        self.chip = Chip(hardware, seed, often=True)
+        self.chip = chip or Chip(hardware, seed, often=True)
         for name, shape in shapes.items():
             self.chip.allocate(name, shape)
         self._arrays = {name: SimulatedCrossbar(self, name) for name in shapes}
+
+    @classmethod
+    def around(cls, chip: Chip, names: Iterable[str]) -> "SimulatedArrays":
+        """Arrays of a chip that is there already: its matrices `names`, with all they hold."""
+        shapes = {name: chip.matrices[name].shape for name in names}
+        return cls(shapes, chip.hardware, chip.seed, chip)
 
     def __getitem__(self, name: str) -> SimulatedCrossbar:
         return self._arrays[name]

@@ -39,7 +39,8 @@ class Renewal(Section):
 
     "worst" is the share `share` of the devices that read farthest from their targets, in
     microsiemens. "retrain" trains `epochs` epochs on the chip with the rule that reprograms
-    weights whose accumulated change reaches `g_threshold` [µS], at `learning_rate`.
+    weights whose accumulated change reaches `g_threshold` [µS], at `learning_rate`; thresholds,
+    biases and a gain per column learn at `digital_learning_rate`.
     """
 
     every_s: Annotated[float, Field(gt=0.0, le=1e12, allow_inf_nan=False)]
@@ -47,8 +48,9 @@ class Renewal(Section):
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     epochs: Count = 1
     batch_size: Count = 4
-    learning_rate: Positive = 1.0e-4
-    g_threshold: Positive = 1.0
+    learning_rate: Positive = 3.0e-4
+    digital_learning_rate: Positive = 1.0e-2
+    g_threshold: Positive = 0.5
 
 
 class Calibration(Section):

@@ -1,5 +1,7 @@
 """How reads see the devices of a tile: what persists between reads, and what is new in each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -28,7 +30,7 @@ from pcmsim.rng import key, stream
 ReadNoise = Literal["correlated", "marginal", "none"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reading:
     """Noise of the reads of one chip: the form `noise`, addressed by the chip's `seed`.
 
@@ -47,6 +49,17 @@ class Reading:
     recent: Recent | None = None
     _addresses: dict[tuple[str, int], int] = field(default_factory=dict, repr=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, repr=False)
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """For a while the chip is looked at often; what was kept for that is forgotten after it."""
+        before, self.often = self.often, True
+        try:
+            yield
+        finally:
+            self.often = before
+            if not before:
+                self._followers.clear()
 
     @cached_property
     def _band(self) -> Modes:

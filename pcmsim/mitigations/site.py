@@ -25,7 +25,9 @@ class Site:
 
     `dataset` is what may be used beside the chip: compensations play the inputs of some training
     sequences, retraining their targets too. Retraining changes `network`, of which every site has
-    its own copy, and the digital `gains` (columns,) by matrix.
+    its own copy, and the digital `gains` (columns,) by matrix; `restored` is the factor against
+    drift that is part of the gains of a matrix. `extras` are matrices of a mitigation
+    beside those of the network, by name with their targets [µS]: refreshes write them as well.
     """
 
     chip: Chip
@@ -33,12 +35,19 @@ class Site:
     dataset: Dataset
     settings: Calibration
     gains: dict[str, FloatArray] = field(default_factory=dict)
+    restored: dict[str, float] = field(default_factory=dict)
+    extras: dict[str, FloatArray] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
 
     @property
     def matrices(self) -> tuple[str, ...]:
         """Names of the network's matrices, in the order in which inputs pass them."""
         return tuple(self.network.matrices())
+
+    @property
+    def programmed(self) -> tuple[str, ...]:
+        """Names of all matrices that hold something: the network's, then the extras."""
+        return (*self.matrices, *self.extras)
 
     def multiply(self, name: str, x: FloatArray) -> FloatArray:
         """Product x W measured on the chip now; shapes (n, rows) -> (n, columns)."""
@@ -52,6 +61,16 @@ class Site:
         self.cost += Cost(products=rows, macs=rows * columns)
         return self.chip.weights(name)
 
+    def read(self, name: str) -> FloatArray:
+        """Conductances [µS] as one read of every device shows them, (2, pairs, rows, columns).
+
+        Counted as a product for each row of each of the 2 pairs arrays.
+        """
+        polarities, pairs, rows, columns = self.chip.matrices[name].device_shape
+        products = polarities * pairs * rows
+        self.cost += Cost(products=products, macs=products * columns)
+        return self.chip.read(name)
+
     def write(self, name: str, g_target: FloatArray, where: FloatArray | None = None) -> None:
         """Program devices of a matrix to `g_target` [µS], those of `where` or all."""
         devices = np.size(g_target) if where is None else np.count_nonzero(where)
@@ -60,6 +79,8 @@ class Site:
 
     def targets(self, name: str) -> FloatArray:
         """Conductances [µS] that devices of a matrix should have, (2, pairs, rows, columns)."""
+        if name in self.extras:
+            return self.extras[name]
         chip, weight = self.chip, self.network.matrices()[name].detach().numpy()
         pairs = chip.hardware.pairs
         return pair_targets(weight, chip.matrices[name].scale, chip.values.g_max, pairs)
