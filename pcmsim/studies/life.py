@@ -46,13 +46,13 @@ def moments(
     settings = materials.study.calibration
     network = deepcopy(subject.network) if life.refresh != NO_REFRESH else subject.network
     site = Site(chip, network, subject.dataset, settings)
-    known = _references(life, Site(twin, subject.network, subject.dataset, settings))
+    known = _commissioned(life, Site(twin, subject.network, subject.dataset, settings))
     for kind in life.compensations:
         COMPENSATIONS[kind].prepare(site)
     programmed_s, last_s = chip.clock.now_s, 0.0
     for t_s in unit.times_s:
         site.cost = Cost()
-        _refresh(site, life, materials, programmed_s, (last_s, t_s))
+        known |= _refresh(site, life, materials, programmed_s, (last_s, t_s))
         refreshed, last_s = site.cost, t_s
         _wait_until(chip, programmed_s + t_s)
         measured = [_measure(site, kind, known[kind], t_s) for kind in life.compensations]
@@ -61,30 +61,36 @@ def moments(
         yield Moment(metric, tuple(cost for _, cost in measured), refreshed)
 
 
-def _references(life: Life, site: Site) -> dict[str, Known]:
+def _commissioned(life: Life, site: Site) -> dict[str, Known]:
+    """References of all compensations, measured on the twin when its devices are t0 old."""
     chip = site.chip
     for kind in life.compensations:
         COMPENSATIONS[kind].prepare(site)
-    written_s = max(
-        float(np.max(s.programmed_at_s)) for m in chip.matrices.values() for s in m.states
-    )
+    states = [state for matrix in chip.matrices.values() for state in matrix.states]
+    written_s = max(float(np.max(state.programmed_at_s)) for state in states)
     _wait_until(chip, pulse_s(chip.values, written_s) + chip.values.t0_s)
+    return _references(life, site)
+
+
+def _references(life: Life, site: Site) -> dict[str, Known]:
     known = {}
     for kind in life.compensations:
-        chip.address_reads(kind, "reference")
+        site.chip.address_reads(kind, "reference", site.chip.clock.now_s.hex())
         known[kind] = COMPENSATIONS[kind].reference(site)
     return known
 
 
 def _refresh(
     site: Site, life: Life, materials: Materials, programmed_s: float, span_s: tuple[float, float]
-) -> None:
+) -> dict[str, Known]:
     """Refresh at the times that are due from the beginning of the span to before its end.
 
     A measurement at the very time of a refresh comes first: it shows the chip at its oldest.
+    Returns references that were measured anew, which is needed where outputs have changed.
     """
+    known: dict[str, Known] = {}
     if life.refresh == NO_REFRESH:
-        return
+        return known
     renewal = materials.study.refreshes[life.refresh]
     refresh = refresh_of(renewal)
     first = max(math.ceil(span_s[0] / renewal.every_s), 1)
@@ -92,6 +98,9 @@ def _refresh(
         _wait_until(site.chip, programmed_s + k * renewal.every_s)
         site.chip.address_reads("refresh", k)
         refresh.act(site)
+        if refresh.renews_reference:
+            known = _references(life, site)
+    return known
 
 
 def _measure(site: Site, kind: str, known: Known, t_s: float) -> tuple[Correction, Cost]:

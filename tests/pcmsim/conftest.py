@@ -16,13 +16,13 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def _trained(tmp_path_factory):
+def trained_once(tmp_path_factory):
     run = tmp_path_factory.mktemp("trained") / "run"
     train(build(TINY), run)
     return run
 
 
 @pytest.fixture
-def trained(_trained, tmp_path):
+def trained(trained_once, tmp_path):
     """A fresh copy of the folder of a finished training run."""
-    return shutil.copytree(_trained, tmp_path / "run")
+    return shutil.copytree(trained_once, tmp_path / "run")
