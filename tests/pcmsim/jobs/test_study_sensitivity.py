@@ -74,7 +74,7 @@ def test_more_drift_costs_more(finished):
     assert drift["low"]["mean"] < drift["high"]["mean"]
 
 
-def test_a_study_that_lost_part_of_its_work_resumes_to_the_same_bytes(
+def test_a_study_that_lost_part_of_its_work_ends_in_the_same_bytes(
     finished, trained_once, tmp_path
 ):
     whole, results = finished
