@@ -19,7 +19,7 @@ from pcmsim.cli.train import train
 from pcmsim.errors import PcmsimError
 
 USAGE, DATA, INTERRUPTED = 2, 3, 130
-STOPPED = "stopped; what was written stays, and a training run goes on with --resume"
+STOPPED = "stopped; what was written stays, and a training run or a study goes on with --resume"
 
 app = typer.Typer(
     help="Spiking networks on phase-change memory: train, write onto simulated chips, and watch "

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import dask
-from distributed import Client, Future, LocalCluster, as_completed
+from distributed import Client, Future, LocalCluster, wait
 
 from pcmsim.errors import UsageError
 from pcmsim.studies.materials import Materials
@@ -17,13 +17,14 @@ Work = Callable[[Unit, Materials], Outcome]
 LOCAL, HERE = "local", "here"
 # A cluster that does not answer by then is not there.
 _PATIENCE_S = 20.0
+_GLANCE_S = 0.5
 
 
 class Pool(Protocol):
     """Works units out in any order."""
 
-    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
-        """Yield each unit with its outcome as soon as it is there."""
+    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome] | None]:
+        """Yield each unit with its outcome as soon as it is there, and None while none is."""
         ...
 
 
@@ -47,20 +48,24 @@ class Workers:
         # As a task, not scattered: what a worker takes with it can then be made again.
         self._materials = client.submit(_same, materials, pure=False)
 
-    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
-        """Yield units as they are finished; a unit that no worker survives has failed."""
-        futures = {self._submit(unit): unit for unit in units}
+    def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome] | None]:
+        """Yield units as they are finished; a unit that no worker survives has failed.
+
+        Begun in the order of `units`. None comes now and then, so that whoever asks can stop.
+        """
+        futures = {self._submit(unit, -i): unit for i, unit in enumerate(units)}
         try:
-            for future in as_completed(list(futures)):
-                unit = futures.pop(future)
-                yield unit, _outcome(future, unit)
-                future.release()
+            while futures:
+                for future in _finished(futures):
+                    yield futures[future], _outcome(future, futures[future])
+                    del futures[future]
+                yield None
         finally:
             self._client.cancel(list(futures))
 
-    def _submit(self, unit: Unit) -> Future:
+    def _submit(self, unit: Unit, priority: int) -> Future:
         # Not pure: a unit that failed is worked out again, not looked up.
-        return self._client.submit(self._work, unit, self._materials, pure=False)
+        return self._client.submit(self._work, unit, self._materials, priority=priority, pure=False)
 
 
 @contextmanager
@@ -88,6 +93,7 @@ _SETTINGS = {
         "MALLOC_MMAP_THRESHOLD_": str(2**28),
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     },
+    "distributed.worker.preload": ["pcmsim.studies.preload"],
     # A worker that dies three times over the same unit is not to blame.
     "distributed.scheduler.allowed-failures": 3,
     "distributed.comm.timeouts.connect": f"{_PATIENCE_S:g}s",
@@ -107,6 +113,7 @@ def _client(scheduler: str, workers: int | None) -> Iterator[Client]:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
+            silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -121,6 +128,15 @@ def _connected(address: str) -> Client:
             f"no scheduler answers at {address} ({error}); start one with `dask scheduler`, or "
             f"leave --scheduler out"
         ) from error
+
+
+def _finished(futures: Iterable[Future]) -> list[Future]:
+    """Futures that are done, after some time at the latest."""
+    try:
+        done = wait(list(futures), timeout=_GLANCE_S, return_when="FIRST_COMPLETED").done
+    except TimeoutError:
+        return []
+    return sorted(done, key=lambda future: str(future.key))
 
 
 def _same(materials: Materials) -> Materials:

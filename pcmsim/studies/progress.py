@@ -42,7 +42,8 @@ def work_through(
     """Work out what is missing of `units`, each on disk as soon as it is there.
 
     Lives that fail are tried `retries` times more at the end, when all others are done; those that
-    failed every time are returned. `on_done(done, total, failed)` counts lives of chips.
+    failed every time are returned. `on_done(done, total, failed)` counts lives of chips; it may be
+    called without news, and may stop the work by an exception.
     """
     whole = {unit.name: unit for unit in units}
     total = sum(len(unit.lives) for unit in units)
@@ -53,11 +54,13 @@ def work_through(
         failures = []
         if on_done is not None:
             on_done(done, total, 0)
-        for unit, outcome in pool.outcomes(pending):
-            if outcome.lived:
-                store.save(folder, whole[unit.name], outcome.lived)
-            failures += [Failure(unit, life, why) for life, why in outcome.failed.items()]
-            done += len(outcome.lived)
+        for found in pool.outcomes(pending):
+            if found is not None:
+                unit, outcome = found
+                if outcome.lived:
+                    store.save(folder, whole[unit.name], outcome.lived)
+                failures += [Failure(unit, life, why) for life, why in outcome.failed.items()]
+                done += len(outcome.lived)
             if on_done is not None:
                 on_done(done, total, len(failures))
         pending = open_units(folder, units) if failures else []
