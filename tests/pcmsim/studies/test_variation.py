@@ -78,7 +78,7 @@ def test_one_parameter_moves_alone_and_a_factor_of_one_moves_none(name):
 
 
 def test_an_unknown_parameter_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match="'t0_s' is no parameter.*programming_std, nu_mean.*fault"):
+    with pytest.raises(UsageError, match=r"'t0_s' is no .*known: programming_std, .*faults"):
         varied(PCM, {"t0_s": 1.1})
 
 
@@ -89,7 +89,7 @@ def test_a_factor_that_is_none_is_refused(factor):
 
 
 def test_a_probability_above_one_is_refused():
-    with pytest.raises(UsageError, match="nu_device_share = 1.08"):
+    with pytest.raises(UsageError, match=r"nu_device_share = 1\.08"):
         varied(PCM.with_values(nu_device_share=0.9), {"nu_device_share": 1.2})
     with pytest.raises(UsageError, match="exceeds 1"):
         varied(PCM.with_values(p_untunable=0.6, p_stuck_set=0.3), {"faults": 1.3})
