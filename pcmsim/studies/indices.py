@@ -1,7 +1,6 @@
 """What a sensitivity study found: paired differences, and Sobol indices with their intervals."""
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,7 @@ def sobol_indices(
     Estimators: Saltelli et al., doi:10.1016/j.cpc.2009.09.018, and Jansen's for the total.
     Half-widths (95 %) are from resampling base points; chips are not resampled. A base point with
     a point that could not be measured is left out. None without base points; indices are zero if
-    nothing moves the metric.
+    nothing moves the metric; a half-width of too few base points may be None.
     """
     whole = [(i, _block(design, metric, i)) for i in range(design.samples)]
     measured = [(i, block) for i, block in whole if np.isfinite(block).all()]
@@ -90,7 +89,7 @@ def sobol_indices(
     chips = np.array([design.chip_of(i) for i, _ in measured])
     blocks = _centred(np.array([block for _, block in measured]), chips)
     variance = float(np.var(blocks[:, [0, -1]]))
-    found = _analyse(design, blocks, step, seed) if np.ptp(blocks) else {}
+    found = _analyse(design, blocks, step, seed) if variance > 0.0 else {}
     zeros = [0.0] * len(design.parameters)
     return {
         "parameters": list(design.parameters),
@@ -113,16 +112,17 @@ def _centred(blocks: NDArray[np.float64], chips: NDArray[np.int_]) -> NDArray[np
     """Blocks without the mean of each chip, that over its independent points A and B."""
     centred = blocks.copy()
     for chip in np.unique(chips):
-        centred[chips == chip] -= blocks[chips == chip][:, [0, -1]].mean()
+        # From one of its values first: what does not move at all is zero then, without rounding.
+        own = blocks[chips == chip] - blocks[chips == chip][0, 0]
+        centred[chips == chip] = own - own[:, [0, -1]].mean()
     return centred
 
 
 def _analyse(
     design: Design, blocks: NDArray[np.float64], step: float, seed: int
-) -> dict[str, list[float]]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # SALib warns of resamples without variance, which a parameter that does nothing has.
-        warnings.simplefilter("ignore")
+) -> dict[str, list[float | None]]:
+    # Of a few base points, a resample may have no variance and so no index.
+    with np.errstate(invalid="ignore", divide="ignore"):
         found = sobol.analyze(
             problem(design.parameters, step),
             blocks.ravel(),
@@ -132,7 +132,8 @@ def _analyse(
             # A seed of zero would be numpy's global generator.
             seed=1 + key(seed, "sensitivity", "resampling"),
         )
-    return {name: [float(x) for x in found[name]] for name in ("S1", "S1_conf", "ST", "ST_conf")}
+    names = ("S1", "S1_conf", "ST", "ST_conf")
+    return {name: [_number(float(x)) for x in found[name]] for name in names}
 
 
 def _between(nominal: NDArray[np.float64], variance: float) -> float | None:

@@ -86,12 +86,24 @@ def test_indices_of_a_linear_function_are_shares_of_its_variance():
     assert found["variance"] == pytest.approx(13 / 3, rel=0.02)
 
 
+def test_total_index_times_variance_is_half_the_mean_square_of_differences():
+    """Jansen's estimator, written out."""
+    plan = design(samples=16)
+    assert plan.sobol_chips == 1
+    metric = metric_of(plan, lambda u, chip: np.exp(u @ np.array([1.0, 0.5, 0.2])))
+    found = sobol_indices(plan, metric, STEP, 0)
+    blocks = metric[0, plan.first_sobol :].reshape(16, 5)
+    for j in range(3):
+        expected = 0.5 * np.mean((blocks[:, 0] - blocks[:, 1 + j]) ** 2)
+        assert found["total"][j] * found["variance"] == pytest.approx(expected)
+
+
 def test_a_parameter_that_does_nothing_has_indices_of_zero():
     plan = design(samples=16)
     found = sobol_indices(plan, metric_of(plan, linear), STEP, 0)
     assert found["first"][2] == found["total"][2] == 0.0
     assert found["first_half_width"][2] == found["total_half_width"][2] == 0.0
-    idle = sobol_indices(plan, metric_of(plan, lambda u, chip: 3.0 * chip), STEP, 0)
+    idle = sobol_indices(plan, metric_of(plan, lambda u, chip: 8.8759 + chip / 3), STEP, 0)
     assert idle["first"] == idle["total"] == [0.0, 0.0, 0.0]
     assert idle["variance"] == 0.0
 
