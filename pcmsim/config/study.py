@@ -50,7 +50,7 @@ class Renewal(Section):
     batch_size: Count = 4
     learning_rate: Positive = 3.0e-4
     digital_learning_rate: Positive = 1.0e-2
-    g_threshold: Positive = 0.5
+    g_threshold: Positive = 0.3
 
 
 class Calibration(Section):

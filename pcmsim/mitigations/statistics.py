@@ -14,8 +14,9 @@ from pcmsim.mitigations.compensation import Known
 from pcmsim.mitigations.site import Correction, Site
 
 _MEAN, _STD = "mean of ", "std of "
-# The outputs of a recurrent matrix become its inputs: its statistics settle while it is corrected.
-_ROUNDS = 4
+# The outputs of a recurrent matrix become its inputs: its statistics settle while it is corrected,
+# slowly from no correction, in few rounds from that of the matrix which feeds the same units.
+_RECURRENT, _ROUNDS = "recurrent", 4
 # A column that shows nothing keeps its factor; outputs of others are of the order of one.
 _SMALLEST = 1e-6
 
@@ -34,10 +35,15 @@ class Statistics:
     def correct(self, site: Site, known: Known) -> Correction:
         """Correct matrix by matrix, each with what it shows once those before it are corrected."""
         correction: dict[str, tuple[FloatArray, FloatArray]] = {}
+        before = np.ones(1)
         for name in site.matrices:
-            for _ in range(_ROUNDS if name.endswith("recurrent") else 1):
+            rounds = 1
+            if name.endswith(_RECURRENT):
+                rounds, correction[name] = _ROUNDS, (before.mean(keepdims=True), np.zeros(1))
+            for _ in range(rounds):
                 now = _moments({name: site.play(correction)[1][name]})
                 correction[name] = _matched(known, now, name)
+            before = correction[name][0]
         return correction
 
 

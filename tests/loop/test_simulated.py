@@ -195,3 +195,15 @@ def test_simulated_arrays_can_be_kept_and_count_their_wear():
     assert isinstance(both["a"], Worn)
     assert not isinstance(MockCrossbar(SHAPE), Worn)
     assert (list(both), len(both)) == (["a", "b"], 2)
+
+
+def test_arrays_around_a_chip_show_its_devices_in_microsiemens_and_leave_it_as_it_is():
+    chip, weight = Chip(Hardware(device="ideal", scale="column"), 3), np.eye(4)[:, :3] * 0.5
+    chip.program("a", weight)
+    chip.program("b", np.ones((3, 5)))
+    found = SimulatedArrays.around(chip, ["a"])
+    assert (list(found), found.chip, found["a"].shape) == (["a"], chip, SHAPE)
+    np.testing.assert_allclose(found["a"].multiply(np.eye(4)), weight / 0.5 * 25.0, rtol=1e-6)
+    np.testing.assert_allclose(chip.weights("a"), weight, rtol=1e-6)
+    found["a"].program(TARGET)
+    np.testing.assert_allclose(chip.read("a"), TARGET, rtol=1e-6)

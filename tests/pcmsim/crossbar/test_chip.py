@@ -241,3 +241,18 @@ def test_a_read_of_a_few_devices_shows_what_a_read_of_all_shows_of_them():
     few = chip.read("w", where)
     np.testing.assert_allclose(few, chip.read("w")[where], rtol=1e-6)
     assert few.shape == (where.sum(),)
+
+
+def test_hurried_reads_show_the_same_and_leave_nothing_behind():
+    plain, hurried = Chip(seed=4), Chip(seed=4)
+    for chip in (plain, hurried):
+        chip.program("w", np.eye(5))
+        chip.clock.wait(3600.0)
+    with hurried.reading.hurried():
+        for _ in range(3):
+            plain.clock.wait(1e-3)
+            hurried.clock.wait(1e-3)
+            np.testing.assert_allclose(hurried.read("w"), plain.read("w"), rtol=1e-5, atol=1e-4)
+        assert hurried.reading._followers
+    assert not hurried.reading.often
+    assert not hurried.reading._followers
