@@ -18,6 +18,7 @@ from pcmsim.report.study_text import energy_text
 from pcmsim.report.svg import INK, SOFT
 
 MOST_TICKS = 5
+DOTTED = (0, (1, 1.5))
 
 
 def energy_pj(cell: StudyCell) -> float | None:
@@ -61,7 +62,7 @@ def loss_against_energy(
     best = front(points)
     _energies(axes, [energy for energy, _ in points.values()])
     steps = np.array([points[letter] for letter in best]).reshape(-1, 2)
-    axes.plot(*steps.T, color=SOFT, lw=1.0, drawstyle="steps-post", zorder=1.5)
+    axes.plot(*steps.T, color=SOFT, lw=0.8, ls=DOTTED, drawstyle="steps-post", zorder=1.5)
     for cell, look, colour in drawn(cells, known):
         if look.letter not in points:
             continue
@@ -115,7 +116,7 @@ def _names(
                 f"{letter} ↑ {loss:.3g}" if loss > scale.high else letter,
                 (energy, height),
                 xycoords=axes.get_xaxis_transform(),
-                xytext=(6.0, 0.0),
+                xytext=(5.0, 5.0),
                 textcoords="offset points",
                 color=colours[letter],
                 va="center",

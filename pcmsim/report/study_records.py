@@ -92,7 +92,11 @@ class Moved:
 
 @checked(frozen=True, config=_CONFIG)
 class Sobol:
-    """Sobol indices of `parameters` with half of their intervals."""
+    """Sobol indices of `parameters` with half of their intervals.
+
+    `variance` [nat²/step²] is that within a chip; `between_chips` the share that differences
+    between chips would have in the sum of both.
+    """
 
     parameters: Annotated[tuple[str, ...], Field(min_length=1)]
     first: OverTime
@@ -102,6 +106,7 @@ class Sobol:
     samples: Whole
     evaluations: Whole
     variance: NotNegative | None
+    between_chips: Share | None = None
 
 
 @checked(frozen=True, config=_CONFIG)

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from pcmsim.report.study_look import Mitigation, of
 from pcmsim.report.study_records import Study, StudyCell
 
-# Curves may leave the panel at the top if they rise above twice what half of the others reach.
-DWARFED = 2.0
+# Curves leave the panel at the top if they rise above this many times what half of them reach.
+DWARFED = 1.5
 FAR = 3.0  # a tolerance this many times higher than all curves is not drawn
 
 
@@ -37,8 +37,8 @@ class Scale:
 def scale_of(study: Study, cells: Sequence[StudyCell], *, at_the_end: bool = False) -> Scale:
     """Axis for the losses [nat/step] of `cells`, all of one network, at all times or the last.
 
-    It reaches from the software metric to the largest loss. Mitigations that lose more than twice
-    what the median of them does, or than the tolerance, leave it at the top.
+    It reaches from the software metric to the largest loss. Mitigations that lose more than 1.5
+    times what the better half of them does, and than the tolerance, leave it at the top.
     """
     software = study.software[cells[0].network]
     peaks: dict[Mitigation, float] = {}
@@ -51,7 +51,8 @@ def scale_of(study: Study, cells: Sequence[StudyCell], *, at_the_end: bool = Fal
             peaks[of(cell)] = max(*highs, peaks.get(of(cell), highs[0]))
     height = study.tolerance
     if peaks:
-        most, middle = max(peaks.values()), float(np.median(list(peaks.values())))
+        most = max(peaks.values())
+        middle = float(np.quantile(list(peaks.values()), 0.5, method="lower"))
         height = min(most, DWARFED * max(study.tolerance, middle))
         if study.tolerance <= FAR * most:
             height = max(height, study.tolerance)

@@ -60,7 +60,7 @@ def sobol(found: Sobol, name: str) -> Markup:
     axes.axvline(0.0, color=INK, lw=1.0)
     axes.set_xlabel("share of the variance of the loss")
     _legend(axes)
-    told = "; ".join(f"{found.parameters[i]}: total {totals[i]:.3g}" for i in order)
+    told = "; ".join(f"{found.parameters[i]}: total {_number(found.total[i])}" for i in order)
     return slim(svg.inline(page, name, "Sobol indices"), "Sobol indices", told)
 
 
@@ -98,3 +98,7 @@ def _reach(moved: Moved) -> float:
 
 def _say(found: Difference) -> str:
     return "unknown" if found.mean is None else f"{found.mean:+.3g}"
+
+
+def _number(found: float | None) -> str:
+    return "unknown" if found is None else f"{found:.3g}"

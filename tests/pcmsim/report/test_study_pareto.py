@@ -1,0 +1,48 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pcmsim.report.study_look import looks
+from pcmsim.report.study_pareto import energy_pj, front, points_of
+from pcmsim.report.study_records import read_study
+
+POINTS = st.dictionaries(
+    st.sampled_from("ABCDEFGH"),
+    st.tuples(st.integers(0, 4).map(float), st.integers(0, 4).map(float)),
+    min_size=1,
+)
+
+
+@given(POINTS)
+def test_none_on_the_front_is_beaten_and_all_others_are_beaten_by_one_on_it(points):
+    def beats(one: str, other: str) -> bool:
+        difference = np.subtract(points[one], points[other])
+        return bool((difference <= 0).all() and (difference < 0).any())
+
+    found = front(points)
+    assert found
+    for name in points:
+        beaten = [best for best in found if beats(best, name)]
+        assert bool(beaten) == (name not in found)
+
+
+def test_the_front_goes_from_cheap_to_good():
+    points = {"A": (9.0, 1.0), "B": (0.0, 9.0), "C": (5.0, 9.0), "D": (5.0, 4.0)}
+    assert front(points) == ["B", "D", "A"]
+
+
+def test_the_same_energy_and_loss_share_the_front():
+    assert front({"A": (1.0, 2.0), "B": (1.0, 2.0), "C": (1.0, 3.0)}) == ["A", "B"]
+
+
+def test_energy_is_one_calibration_and_all_refreshes(studies):
+    study = read_study(studies() / "results.json")
+    assert [energy_pj(cell) for cell in study.cells] == [0.0, 5000.0, 2.0e6, 2.00005e8]
+
+
+def test_what_was_not_measured_is_no_point(studies):
+    cells = studies.results()["cells"]
+    cells[1]["mean"] = [None, None]
+    cells[2]["cost"]["refresh_energy_pj"] = None
+    study = read_study(studies(cells=cells) / "results.json")
+    assert set(points_of(study.cells, looks(study))) == {"A", "D"}
