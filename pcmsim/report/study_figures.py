@@ -22,7 +22,7 @@ from pcmsim.units import format_duration
 SIZE = (3.5, 2.35)
 # Fixed, so that the axes of neighbours are in line; letters stand to the right.
 PLACE = (0.15, 0.2, 0.745, 0.73)
-MOST_TIMES = 120
+MOST_TIMES = 60
 LETTER_GAP = 0.085  # of the height, so that letters above each other do not touch
 TOLERATED = (0, (5, 3))
 Looks = Mapping[Mitigation, Look]

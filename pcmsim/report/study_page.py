@@ -30,7 +30,7 @@ from pcmsim.yamltext import load_yaml
 
 TEMPLATE = "study.html.jinja"
 CONFIG = "study.yaml"
-OPEN_PANELS, MOST_PANELS = 12, 48
+OPEN_PANELS, MOST_PANELS = 12, 24
 Where = tuple[str, str, str]
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 from pcmsim.report import svg
 from pcmsim.report.slim import slim
 from pcmsim.report.study_figures import LETTER_GAP, Looks, drawn, panel
-from pcmsim.report.study_look import of
+from pcmsim.report.study_look import Look, of
 from pcmsim.report.study_records import Study, StudyCell
 from pcmsim.report.study_scale import Scale, apart
 from pcmsim.report.study_text import energy_text
@@ -63,16 +63,10 @@ def loss_against_energy(
     _energies(axes, [energy for energy, _ in points.values()])
     steps = np.array([points[letter] for letter in best]).reshape(-1, 2)
     axes.plot(*steps.T, color=SOFT, lw=0.8, ls=DOTTED, drawstyle="steps-post", zorder=1.5)
-    for cell, look, colour in drawn(cells, known):
-        if look.letter not in points:
-            continue
-        energy, loss = points[look.letter]
-        shown = min(loss, scale.high)
-        half = cell.half_width[-1] or 0.0
-        if loss <= scale.high:
-            axes.plot([energy, energy], [loss - half, loss + half], color=colour, lw=1.2)
-        fill = colour if look.letter in best else "none"
-        axes.plot(energy, shown, marker="o", ms=5.5, mec=colour, mfc=fill, mew=1.3, clip_on=False)
+    for cell in cells:
+        look = known[of(cell)]
+        if look.letter in points:
+            _point(axes, cell, points[look.letter], look, scale, filled=look.letter in best)
     scale.apply(axes)
     _names(axes, cells, known, points, scale)
     axes.axhline(study.software[cells[0].network], color=INK, lw=0.9)
@@ -80,6 +74,25 @@ def loss_against_energy(
     told = "; ".join(f"{x}: {energy_text(e)}, {loss:.4g}" for x, (e, loss) in points.items())
     told = f"{told}. On the front: {', '.join(best)}." if points else "Nothing was measured."
     return slim(svg.inline(page, name, "Loss against energy"), "Loss against energy", told)
+
+
+def _point(
+    axes: Axes,
+    cell: StudyCell,
+    point: tuple[float, float],
+    look: Look,
+    scale: Scale,
+    *,
+    filled: bool,
+) -> None:
+    """A mark with its interval; at the top if it is beyond."""
+    (energy, loss), half = point, cell.half_width[-1] or 0.0
+    colour = SOFT if look.colour is None else look.colour
+    size = 3.0 if look.colour is None else 5.5
+    if loss <= scale.high:
+        axes.plot([energy, energy], [loss - half, loss + half], color=colour, lw=1.2)
+    shown, fill = min(loss, scale.high), colour if filled else "none"
+    axes.plot(energy, shown, marker="o", ms=size, mec=colour, mfc=fill, mew=1.3, clip_on=False)
 
 
 def _energies(axes: Axes, energies_pj: Sequence[float]) -> None:

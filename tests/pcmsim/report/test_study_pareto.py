@@ -2,9 +2,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcmsim.report import svg
 from pcmsim.report.study_look import looks
-from pcmsim.report.study_pareto import energy_pj, front, points_of
+from pcmsim.report.study_pareto import energy_pj, front, loss_against_energy, points_of
 from pcmsim.report.study_records import read_study
+from pcmsim.report.study_scale import Scale
 
 POINTS = st.dictionaries(
     st.sampled_from("ABCDEFGH"),
@@ -46,3 +48,11 @@ def test_what_was_not_measured_is_no_point(studies):
     cells[2]["cost"]["refresh_energy_pj"] = None
     study = read_study(studies(cells=cells) / "results.json")
     assert set(points_of(study.cells, looks(study))) == {"A", "D"}
+
+
+def test_points_beyond_the_top_stand_there_with_an_arrow_and_their_loss(studies):
+    study = read_study(studies() / "results.json")
+    with svg.style():
+        drawn = loss_against_energy(study, study.cells, looks(study), Scale(8.5, 9.0), "e")
+    assert "A ↑ 9.6" in drawn
+    assert drawn.count("↑") == 1
