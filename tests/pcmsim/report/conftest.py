@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pcmsim import runlog
+from pcmsim.report import svg
 
 TIMES_S = (1.0, 10.0, 60.0, 600.0, 3600.0, 20000.0, 86400.0, 345600.0)
 RATE = {"none": 0.031, "global": 0.012, "column": 0.009}
@@ -371,3 +372,23 @@ class StudyMaker:
 @pytest.fixture
 def studies(tmp_path) -> StudyMaker:
     return StudyMaker(tmp_path)
+
+
+class Drawn:
+    """Axes of the figures that were put into a page, and the lines in all of them."""
+
+    def __init__(self):
+        self.axes, self.lines = [], []
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> Drawn:
+    found, inline = Drawn(), svg.inline
+
+    def kept(figure, name, description):
+        found.axes.extend(figure.axes)
+        found.lines.extend(figure.axes[0].lines)
+        return inline(figure, name, description)
+
+    monkeypatch.setattr(svg, "inline", kept)
+    return found

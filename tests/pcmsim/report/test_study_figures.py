@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib import figure as drawing
 
-from pcmsim.report import study_figures, svg
+from pcmsim.report import svg
 from pcmsim.report.study_figures import letters, loss, within
 from pcmsim.report.study_look import looks, places
 from pcmsim.report.study_records import read_study
@@ -10,17 +10,9 @@ from pcmsim.report.study_scale import Scale
 
 
 @pytest.fixture
-def lines(monkeypatch) -> list:
-    """Lines that a figure has, in the order of drawing."""
-    found: list = []
-    inline = svg.inline
-
-    def kept(figure: drawing.Figure, name: str, description: str):
-        found.extend(figure.axes[0].lines)
-        return inline(figure, name, description)
-
-    monkeypatch.setattr(study_figures.svg, "inline", kept)
-    return found
+def lines(drawn) -> list:
+    """Lines of what is drawn."""
+    return drawn.lines
 
 
 def draw(studies, kind: str, **changes) -> str:
@@ -93,3 +85,9 @@ def test_losses_beyond_the_top_have_an_arrow(studies):
     drawn = draw(studies, "loss")
     assert drawn.count("↑") == 1
     assert "A ↑ 9.6" in drawn
+
+
+def test_bands_reach_from_the_5th_to_the_95th_percentile(studies, drawn):
+    draw(studies, "loss")
+    heights = drawn.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert set(np.round(heights, 6)) == {8.7, 8.74, 9.5, 9.7}

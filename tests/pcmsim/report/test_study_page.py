@@ -241,3 +241,17 @@ def test_device_sets_are_in_the_titles_where_there_are_several(studies):
     page = page_of(studies(cells=cells))
     assert "<h4>n, d, warm (60 °C)</h4>" in page
     assert "<h4>n, other, warm (60 °C)</h4>" in page
+
+
+def test_panels_of_a_network_share_their_axes_and_those_of_another_do_not(studies, drawn):
+    warm, cold = studies.results()["cells"], studies.results()["cells"]
+    other = [cell | {"network": "m"} for cell in studies.results()["cells"]]
+    for cell in cold:
+        cell["temperature"] = "cold"
+        cell["quantiles"]["q95"] = [9.0, 9.0]
+    software = {"n": 8.6, "m": 8.0}
+    build(studies(cells=[*warm, *cold, *other], software=software, ideal=software))
+    m, cold_n, warm_n = (drawn.axes[i : i + 3] for i in (0, 3, 6))
+    assert cold_n[0].get_ylim() == warm_n[0].get_ylim() != m[0].get_ylim()
+    assert cold_n[2].get_ylim() == warm_n[2].get_ylim() != m[2].get_ylim()
+    assert cold_n[0].get_ylim() != cold_n[2].get_ylim()

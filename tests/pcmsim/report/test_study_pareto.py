@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,25 @@ def test_points_beyond_the_top_stand_there_with_an_arrow_and_their_loss(studies)
         drawn = loss_against_energy(study, study.cells, looks(study), Scale(8.5, 9.0), "e")
     assert "A ↑ 9.6" in drawn
     assert drawn.count("↑") == 1
+
+
+def test_filled_points_are_those_of_the_front_and_bars_are_intervals(studies, drawn):
+    study = read_study(studies() / "results.json")
+    with svg.style():
+        loss_against_energy(study, study.cells, looks(study), Scale(8.5, 10.0), "e")
+    marks = [line for line in drawn.lines if line.get_marker() == "o"]
+    filled = [line.get_xdata()[0] for line in marks if line.get_markerfacecolor() != "none"]
+    assert (len(marks), filled) == (4, [0.0, 5000.0, 2.00005e8])
+    bars = [line for line in drawn.lines if len(set(line.get_xdata())) == 1 and line not in marks]
+    assert [tuple(bar.get_ydata()) for bar in bars] == [
+        pytest.approx((mean - 0.06, mean + 0.06)) for mean in (9.6, 8.84, 8.85, 8.79)
+    ]
+
+
+def test_mitigations_without_colour_are_points_without_a_letter(studies, drawn):
+    cells = [studies.cell("none", "none", refresh=f"r{i}", mean=[8.7, 8.7 + i]) for i in range(8)]
+    study = read_study(studies(cells=cells) / "results.json")
+    with svg.style():
+        loss_against_energy(study, study.cells, looks(study), Scale(8.5, 99.0), "e")
+    assert [line.get_marker() for line in drawn.lines].count("o") == 8
+    assert {text.get_text() for text in drawn.axes[0].texts} == set("ABCDEFG")

@@ -85,3 +85,30 @@ def test_no_indices_and_no_changes_leave_the_words(studies):
 def test_a_study_without_sensitivity_says_so(studies):
     page = build(studies()).read_text(encoding="utf-8")
     assert "The study did not ask how the loss depends on the parameters" in page
+
+
+def test_bars_stand_beside_each_other_at_their_parameter(drawn):
+    moves = (moved("a", -0.1, 0.1), moved("b", -0.2, 0.3))
+    with svg.style():
+        tornado(found(*moves), "t")
+    names = [tick.get_text() for tick in drawn.axes[0].get_yticklabels()]
+    assert names == ["b", "a"]
+    groups = [group for group in drawn.axes[0].containers if hasattr(group, "patches")]
+    places = [[p.get_y() + p.get_height() / 2 for p in group] for group in groups]
+    assert places == [pytest.approx([-0.19, 0.81]), pytest.approx([0.19, 1.19])]
+    lengths = [[p.get_width() for p in group] for group in groups]
+    assert lengths == [pytest.approx([-0.2, -0.1]), pytest.approx([0.3, 0.1])]
+
+
+def test_indices_and_their_intervals_belong_to_their_parameter(drawn):
+    with svg.style():
+        sobol(Sobol(**SOBOL | {"first_half_width": [0.1, 0.03]}), "s")
+    assert [t.get_text() for t in drawn.axes[0].get_yticklabels()] == ["read_noise", "nu_mean"]
+    groups = [group for group in drawn.axes[0].containers if hasattr(group, "patches")]
+    assert [[p.get_width() for p in group] for group in groups] == [[-0.01, 0.5], [0.7, 0.6]]
+    first, total = (c.get_segments() for c in drawn.axes[0].collections)
+    assert [s[:, 0].tolist() for s in first] == [
+        pytest.approx([-0.04, 0.02]),
+        pytest.approx([0.4, 0.6]),
+    ]
+    assert total[0][:, 0].tolist() == pytest.approx([0.5, 0.9])

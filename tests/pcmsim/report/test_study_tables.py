@@ -32,6 +32,12 @@ def test_the_ranking_goes_by_the_mean_and_every_mitigation_has_its_word(studies)
     ]
 
 
+def test_a_difference_below_zero_counts_as_one_above(studies):
+    cells = studies.results()["cells"]
+    cells[2]["against_best"] = {"mean": -0.05, "half_width": 0.04, "chips": 2}
+    assert ranked(studies(cells=cells))["none/affine"] == WORSE
+
+
 @pytest.mark.parametrize(
     ("half_width", "word"), [(0.049, WORSE), (0.05, SAME), (0.2, SAME), (None, UNTOLD)]
 )
