@@ -3,12 +3,11 @@
 Small pictures of one size keep their letters readable on a phone, where a wide figure would not.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib import figure as drawing
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
@@ -16,6 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from pcmsim.report import svg, time_axis
 from pcmsim.report.calibration_records import Axis, Figure, FloatArray, Panel, Series
 from pcmsim.report.calibration_text import shown
+from pcmsim.report.slim import slim
 from pcmsim.report.svg import INK, SERIES, SOFT, VARIABLES
 
 WIDTH, HEIGHT = 3.5, 2.35
@@ -30,18 +30,6 @@ _COLOURS = {
     "guide": (SOFT,),
 }
 _DASHES = {"fit": "-", "other": (0, (5, 2)), "guide": (0, (1, 1.5))}
-_LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
-# The page has a font of its own, nobody refers to groups, and text is not turned by zero degrees.
-_USELESS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r" font-family: [^;\"]*;?",
-        r' transform="rotate\(-0 [^)]*\)"',
-        r'(?<=<g) id="[^"]*"',
-        r"(?<=>)\n",
-    )
-)
-_POINTS = re.compile(r'(<g clip-path="[^"]*")>((?:<use [^>]*/>)+)')
 
 
 @dataclass(frozen=True)
@@ -117,7 +105,7 @@ def _panel(
     axes.set_xlabel(panel.x.label)
     axes.set_title(panel.y.label, loc="left", x=0.0)
     found = svg.inline(page, name, panel.title)
-    return _slim(found, panel)
+    return slim(found, panel.title, description(panel))
 
 
 def _series(axes: Axes, series: Series, look: Look, panel: Panel) -> None:
@@ -209,22 +197,3 @@ def _ends(series: Series) -> list[FloatArray]:
 def _finite(parts: Sequence[FloatArray]) -> FloatArray:
     together = np.concatenate([np.empty(0), *parts])
     return np.asarray(together[np.isfinite(together)])
-
-
-def _slim(found: Markup, panel: Panel) -> Markup:
-    """The same in half the letters, with a title and a description inside."""
-    text = re.sub(r' (d|x|y)="[^"]*"', lambda place: _LONG_NUMBER.sub(r"\1", place[0]), str(found))
-    for useless in _USELESS:
-        text = useless.sub("", text)
-    text = _POINTS.sub(_one_style, text)
-    told = f"<title>{escape(panel.title)}</title><desc>{escape(description(panel))}</desc>"
-    start = text.index(">") + 1
-    # Safe: the drawing was, and what was added is escaped.
-    return Markup(text[:start] + told + text[start:])
-
-
-def _one_style(points: re.Match[str]) -> str:
-    """Points of one look, which is said once."""
-    style = re.search(r' style="[^"]*"', points[2])
-    bare = re.sub(r' style="[^"]*"', "", points[2])
-    return f"{points[1]}{style[0] if style else ''}>{bare}"

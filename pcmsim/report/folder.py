@@ -15,6 +15,7 @@ from pcmsim.yamltext import load_yaml
 RESULTS = "results.json"
 LOG = "log.h5"
 CONFIG = "config.yaml"
+STUDY = "study"
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,11 @@ def read_run(run: Path) -> Run:
 
     Raises `DataError` that names the file that is missing or damaged.
     """
-    if not (run / RESULTS).is_file():
-        raise DataError(f"{run / RESULTS} is missing: not a run folder, or the run is not finished")
-    kind = _kind(run)
+    kind = kind_of(run)
     if kind not in ("train", "drift"):
-        raise DataError(f"{run / RESULTS} is of kind {kind!r}; reports are made of train and drift")
+        raise DataError(
+            f"{run / RESULTS} is of kind {kind!r}; reports are made of train, drift and study"
+        )
     inside = sorted(p.parent for p in run.glob(f"*/{RESULTS}") if _kind(p.parent) == "drift")
     drifts = ([run] if kind == "drift" else []) + inside
     return Run(
@@ -90,6 +91,13 @@ def read_run(run: Path) -> Run:
             _origin(folder, required=kind == "train" and folder is run) for folder in [run, *inside]
         ],
     )
+
+
+def kind_of(run: Path) -> str:
+    """Kind of the run in the folder `run`; raises `DataError` if there is none."""
+    if not (run / RESULTS).is_file():
+        raise DataError(f"{run / RESULTS} is missing: not a run folder, or the run is not finished")
+    return _kind(run)
 
 
 def _kind(folder: Path) -> str:

@@ -10,7 +10,7 @@ import pcmsim
 from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.report import figures, svg, text
-from pcmsim.report.folder import DriftRun, Run, TrainingRun, read_run
+from pcmsim.report.folder import STUDY, DriftRun, Run, TrainingRun, kind_of, read_run
 from pcmsim.report.loop_page import LoopView, loop_view
 from pcmsim.report.points import (
     COMPENSATIONS,
@@ -23,6 +23,7 @@ from pcmsim.report.points import (
     spread,
 )
 from pcmsim.report.records import Point
+from pcmsim.report.study_page import render_study
 from pcmsim.report.svg import Chart
 from pcmsim.units import format_duration
 
@@ -47,18 +48,17 @@ class DriftView:
 def build(run: Path) -> Path:
     """Write `run/report.html` from the files in the folder `run` and return its path.
 
-    The folder is that of a training run, with any drift runs in its subfolders, or that of a drift
-    run. The page needs nothing else: figures are inline, nothing is fetched, no script runs. The
-    same files give the same bytes.
+    The folder is that of a training run, with any drift runs in its subfolders, that of a drift
+    run, or that of a study. The page needs nothing else: figures are inline, nothing is fetched, no
+    script runs. The same files give the same bytes.
 
     Raises `DataError` that names the file that is missing or damaged, or the page if the disk
     refuses.
     """
     run = Path(run)
     page = run / PAGE
-    found = read_run(run)
     try:
-        content = render(found)
+        content = render_study(run) if kind_of(run) == STUDY else render(read_run(run))
     except (jinja2.UndefinedError, TypeError) as error:
         raise DataError(f"{run}: a file of the run lacks what a report shows ({error})") from error
     replace(page, content.encode())

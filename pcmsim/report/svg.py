@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 # and for dark paper; what is written here stands for those in the figure.
 INK, RULE, SOFT = "#0a0b0c", "#0a0b0d", "#0a0b0e"
 SERIES = ("#d55e00", "#0072b2", "#009e73", "#cc79a7")
+# For figures with more curves; matplotlib must write each as it stands here.
+MORE = ("#b08900", "#56b4e9", "#5b2a86")
 VARIABLES = {
     INK: "var(--ink)",
     RULE: "var(--rule)",
     SOFT: "var(--soft)",
-    **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES)},
+    **{colour: f"var(--series-{i})" for i, colour in enumerate((*SERIES, *MORE))},
 }
 STYLE: Any = {
     "text.parse_math": False,

@@ -21,7 +21,9 @@ def summarise(table: Table, energy: Energy, limits: Mapping[str, float]) -> list
 
     `within` is the share of chips whose metric is at most the limit of their network [nat/step];
     a chip that fails and recovers counts again. `against_none` is the mean difference on the same
-    chips to the cell without mitigation, None where there is no such cell.
+    chips to the cell without mitigation, None where there is no such cell. `against_best` is that
+    to the cell of the same network, devices and temperature whose mean is least at the end, with
+    its names; None in the entry of that cell.
     """
     return [_entry(table, i, energy, limits[cell.network]) for i, cell in enumerate(table.cells)]
 
@@ -40,6 +42,7 @@ def _entry(table: Table, i: int, energy: Energy, limit: float) -> dict[str, Any]
         "within": _within(table.per_step[i], limit),
         "per_sequence": [_number(x) for x in _means(table.per_sequence[i])],
         "against_none": None if baseline is None else _mean(paired(last, baseline)),
+        "against_best": _against_best(table, i),
         "chips_needed": _needed(over_time[-1]),
         "cost": _cost(table, i, energy),
     }
@@ -50,6 +53,26 @@ def _baseline(table: Table, cell: Cell) -> np.ndarray | None:
     if bare == cell or bare not in table.cells:
         return None
     return np.asarray(table.per_step[table.cells.index(bare), :, -1])
+
+
+def _against_best(table: Table, i: int) -> dict[str, Any] | None:
+    best = _best(table, table.cells[i])
+    if best is None or best == i:
+        return None
+    names = {"refresh": table.cells[best].refresh, "compensation": table.cells[best].compensation}
+    return names | _mean(paired(table.per_step[i, :, -1], table.per_step[best, :, -1]))
+
+
+def _best(table: Table, cell: Cell) -> int | None:
+    """Place of the cell that ends with the least mean where `cell` is; None if none is known."""
+    where = (cell.network, cell.devices, cell.temperature)
+    means = {
+        i: mean_over_chips(table.per_step[i, :, -1]).mean
+        for i, other in enumerate(table.cells)
+        if (other.network, other.devices, other.temperature) == where
+    }
+    known = {i: mean for i, mean in means.items() if math.isfinite(mean)}
+    return min(known, key=lambda i: known[i]) if known else None
 
 
 def _quantiles(metric: np.ndarray) -> dict[str, list[float | None]]:

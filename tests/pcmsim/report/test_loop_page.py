@@ -215,7 +215,7 @@ def test_a_configuration_that_names_no_rules_leaves_phases_their_numbers(loop_ru
 
 
 def test_a_chip_folder_has_no_page_of_its_own(loop_run):
-    with pytest.raises(DataError, match="kind 'loop'; reports are made of train and drift"):
+    with pytest.raises(DataError, match="kind 'loop'; reports are made of train, drift and study"):
         build(loop_run / "chip0")
 
 
