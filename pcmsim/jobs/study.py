@@ -141,7 +141,8 @@ def _open(config: Study, out: Path, plan: dict[str, Any], resume: bool) -> None:
                 )
     elif resume and (out / folder.ENVIRONMENT).exists():
         raise DataError(f"{out} holds no {PLAN}; it is another kind of run")
-    folder.write_text(out / CONFIG, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+    asked_for = config.model_dump(mode="json", exclude_unset=True)
+    folder.write_text(out / CONFIG, yaml.safe_dump(asked_for, sort_keys=False))
     folder.write_json(out / PLAN, plan)
     about = {"kind": KIND, "format": folder.FORMAT}
     folder.write_json(out / folder.ENVIRONMENT, about | folder.environment(config.seed))

@@ -7,7 +7,7 @@ import pytest
 import xarray
 import yaml
 
-from pcmsim.config import build_study
+from pcmsim.config import build_study, load_study
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import Where, drift, study
 from pcmsim.jobs.study_materials import gather
@@ -24,6 +24,7 @@ def values(trained):
     return {
         "networks": {"soft": str(trained)},
         "devices": {"gst": "pcm-gst-90nm"},
+        "temperatures": {"lab": {"formula": "25", "period_s": 86400.0}},
         "refreshes": {"daily": {"every_s": 86400.0}},
         "cells": [{"compensation": ["none", "global"]}, {"refresh": ["daily"]}],
         "chips": 3,
@@ -84,6 +85,11 @@ def test_more_chips_are_added_to_those_that_are_there(values, finished, tmp_path
     study(more, fresh, where=HERE)
     for name in FILES:
         assert (out / name).read_bytes() == (fresh / name).read_bytes()
+
+
+def test_the_configuration_in_the_folder_is_that_of_the_study(values, finished):
+    out, _ = finished
+    assert load_study(out / "study.yaml") == build_study(values)
 
 
 def test_a_finished_study_is_not_overwritten(values, finished):
