@@ -30,6 +30,7 @@ from pcmsim.yamltext import load_yaml
 
 TEMPLATE = "study.html.jinja"
 CONFIG = "study.yaml"
+_LONGEST_IN_TITLE = 20
 OPEN_PANELS, MOST_PANELS = 12, 24
 Where = tuple[str, str, str]
 
@@ -178,9 +179,11 @@ def _figures(
 
 def _title(where: Where, origin: Origin, several: bool) -> str:
     network, devices, temperature = where
-    described = study_text.shortened(_said(origin, "temperatures", temperature))
+    described = _said(origin, "temperatures", temperature)
     parts = [network, *([devices] if several else [])]
-    parts.append(f"{temperature} ({described})" if described else temperature)
+    # A formula is told at the head of the page; a title has one line.
+    short = described and len(described) <= _LONGEST_IN_TITLE
+    parts.append(f"{temperature} ({described})" if short else temperature)
     return ", ".join(parts)
 
 

@@ -9,7 +9,6 @@ from pcmsim.report.study_records import Difference
 
 _UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 UNKNOWN = "–"
-_LONGEST = 32  # letters of a temperature in a title
 
 
 def energy_text(energy_pj: float | None) -> str:
@@ -89,15 +88,6 @@ def temperature(found: Any) -> str:
         case _, _, str() as table:
             return f"table {table}"
     return ""
-
-
-def shortened(text: str) -> str:
-    """The beginning of a long text.
-
-    >>> shortened("24+3*sin(2*pi*t_s/86400)+0.5*sin(t_s) °C")
-    '24+3*sin(2*pi*t_s/86400)+0.5*si…'
-    """
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def chips_factor(chips: int) -> tuple[float, float]:
