@@ -161,9 +161,12 @@ def _in_ambient(
 ) -> FloatArray:
     """The same at temperatures other than the reference, in which the law acts on devices."""
     age = effective_age_s(values, ambient, state.programmed_at_s, now_s)
-    g = drifted(state.g, state.nu, age, values.t0_s, out)
-    if ambient.at(now_s) != law.reference_c:
-        np.multiply(g, readout_factor(law, state.g, ambient.at(now_s)), out=g)
+    now_c = ambient.at(now_s)
+    if now_c == law.reference_c:
+        return drifted(state.g, state.nu, age, values.t0_s, out)
+    # What drift has added to the barrier of conduction is read at the temperature of now as well.
+    g = drifted(state.g, state.nu * state.g.dtype.type(law.cold(now_c)), age, values.t0_s, out)
+    np.multiply(g, readout_factor(law, state.g, now_c), out=g)
     return g
 
 

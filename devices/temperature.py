@@ -3,7 +3,14 @@
 Two effects, of which the first is gone when the temperature comes back and the second stays:
 
 read-out     G(T) = G(T_ref) exp[-(E_a/k)(1/T - 1/T_ref)]: a semiconductor conducts better when warm
-relaxation   drift takes the effective age at T_ref (`pcmsim.devices.ambient`) for the age
+relaxation   drift takes the effective age θ at T_ref (`pcmsim.devices.ambient`) for the age
+
+Drift is the growth of the barrier of conduction, E_a = E_a0 + k T_ref ν ln(θ/t0), so that together
+
+    G = G(t0) exp[-(E_a0/k)(1/T - 1/T_ref)] (θ/t0)^(-ν T_ref/T)
+
+and at a constant temperature the exponent is ν whatever the temperature is, for ln θ grows as
+T/T_ref times ln t. Collective relaxation: Le Gallo et al., doi:10.1002/aelm.201700627.
 
 Coefficients live in the entry `temperature` of parameter sets. Programming is described at the
 reference temperature, and so is the clock of the read noise.
@@ -92,8 +99,9 @@ def check_at_reference(values: Values, ambient: Ambient | None, now_s: float) ->
 def readout_factor(law: TemperatureLaw, g: FloatArray, temperature_c: float) -> FloatArray:
     """What devices conduct at `temperature_c` [°C], relative to the reference temperature.
 
-    exp[-(E_a/k)(1/T - 1/T_ref)], E_a that of the programmed state: `g` [µS] is the conductance at
-    t0, of any shape. E_a as coded in aihwkit's tutorial of temperature effects.
+    exp[-(E_a0/k)(1/T - 1/T_ref)], E_a0 that of the programmed state: `g` [µS] is the conductance at
+    t0, of any shape; what drift adds to it is in the exponent of drift. E_a0 as coded in aihwkit's
+    tutorial of temperature effects.
 
     >>> from pcmsim.devices import load_parameter_set
     >>> law = load_parameter_set("pcm-gst-90nm").values.temperature

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
 from pcmsim.devices.laws import FloatArray, Law
+from pcmsim.units import ZERO_CELSIUS_K
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _Positive = Annotated[float, Field(gt=0.0, le=1e12, strict=True)]
@@ -37,3 +38,7 @@ class TemperatureLaw:
     def energy_ev(self, g: FloatArray) -> FloatArray:
         """Activation energy [eV] of devices whose conductance at t0 is `g` [µS]."""
         return self.activation_ev(g / self.g_of_fit)
+
+    def cold(self, temperature_c: float) -> float:
+        """T_ref / T at `temperature_c` [°C]: what the barrier of drift weighs at a read there."""
+        return (self.reference_c + ZERO_CELSIUS_K) / (temperature_c + ZERO_CELSIUS_K)

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from pcmsim.devices import (
     Ambient,
@@ -86,15 +87,43 @@ def test_until_the_oven_is_switched_on_devices_drift_as_without_it():
     np.testing.assert_allclose(before, conductance(VALUES, state, 3000.0), rtol=1e-12)
 
 
-@pytest.mark.parametrize("celsius", [10.0, 70.0])
-def test_devices_show_drift_of_their_effective_age_times_the_activation_of_their_state(celsius):
-    """Activation goes by the value at t0, not by what drift has left of it."""
-    state, ambient = programmed(dtype=np.float64), Ambient((0.0,), (celsius,))
-    age = effective_age_s(VALUES, ambient, 5.0, 5.0 + DAY_S)
-    by_hand = state.g * (age / 20.0) ** -state.nu
-    by_hand *= readout_factor(VALUES.temperature, state.g, celsius)
-    shown = conductance(VALUES, state, 5.0 + DAY_S, ambient=ambient)
-    np.testing.assert_allclose(shown, by_hand, rtol=1e-12)
+@pytest.mark.parametrize("celsius", [0.0, 10.0, 50.0, 85.0])
+@pytest.mark.parametrize("origin", ["reference", "last_pulse"])
+def test_at_a_constant_temperature_the_exponent_is_that_of_the_set(celsius, origin):
+    """Read at that temperature: the slope of ln G against ln t, far from the start."""
+    values = load_parameter_set("pcm-gst-90nm").with_values(time_origin=origin).values
+    state, ambient = programmed(values, dtype=np.float64), Ambient((0.0,), (celsius,))
+    early, late = (conductance(values, state, 5.0 + t, ambient=ambient) for t in (1e8, 1e9))
+    live = state.g > 0.0
+    slope = -np.log(late[live] / early[live]) / np.log(10.0)
+    np.testing.assert_allclose(slope, state.nu[live], rtol=1e-4, atol=1e-9)
+
+
+def test_devices_follow_the_barriers_of_collective_relaxation_through_a_profile():
+    """The equation of motion of the barrier, dE/dt = (kT/τ) exp(-E/kT), solved by scipy.
+
+    From E = k T_ref ln(t0/τ) at programming; ln G falls by E_a0 (1/kT - 1/kT_ref) with the read-out
+    and by ν (E - E(t0)) / kT with what has relaxed.
+    """
+    boltzmann, tau, t0 = 8.617333262e-5, VALUES.temperature.attempt_s, VALUES.t0_s
+    kelvin = {5.0: 298.15, 3600.0: 358.15, 7200.0: 283.15}
+    start = boltzmann * 298.15 * np.log(t0 / tau)
+    barrier, ends = start, [3600.0, 7200.0, DAY_S]
+    for (begin, temperature), end in zip(kelvin.items(), ends, strict=True):
+        kt = boltzmann * temperature
+
+        def speed(_, e, kt=kt):
+            return kt * np.exp(-e / kt - np.log(tau))
+
+        solved = solve_ivp(speed, (begin, end), [barrier], method="LSODA", rtol=1e-10, atol=1e-12)
+        barrier = float(solved.y[0, -1])
+    state = programmed(dtype=np.float64)
+    ambient = Ambient((0.0, 3600.0, 7200.0), (25.0, 85.0, 10.0))
+    inverse = 1.0 / (boltzmann * 283.15) - 1.0 / (boltzmann * 298.15)
+    log_g = -VALUES.temperature.energy_ev(state.g) * inverse
+    log_g -= state.nu * (barrier - start) / (boltzmann * 283.15)
+    shown = conductance(VALUES, state, DAY_S, ambient=ambient)
+    np.testing.assert_allclose(shown, state.g * np.exp(log_g), rtol=1e-6)
 
 
 def test_singles_agree_with_doubles_and_fill_what_they_are_given():
