@@ -36,8 +36,11 @@ class Recent:
         key: int,
         now_s: float,
         pulse_s: float | FloatArray | None,
+        numbers: np.ndarray | None = None,
     ) -> FloatArray:
         """See `fluctuation`; the array is shared and cannot be written to."""
+        if numbers is not None:
+            return fluctuation(band, shape, key, now_s, pulse_s, numbers)
         modes = (band.rates_per_s.tobytes(), band.stds.tobytes())
         address = (modes, shape, key, now_s, _name(pulse_s))
         found = self._known.get(address)

@@ -70,11 +70,14 @@ class Energy(Section):
 
     `multiply_pj` is that of one weight in one product, converters included: 190 fJ
     (Khaddam-Aljameh et al., doi:10.1109/JSSC.2022.3140414). `program_pj` is that of one device
-    programmed in a closed loop: 30 pulses of 45 pJ and their reads.
+    programmed in a closed loop: 30 pulses of 45 pJ and their reads. `digital_pj` is that of one
+    multiplication and addition of single precision in 45 nm (Horowitz, ISSCC 2014,
+    doi:10.1109/ISSCC.2014.6757323), memory traffic left out.
     """
 
     multiply_pj: NotNegative = 0.19
     program_pj: NotNegative = 1400.0
+    digital_pj: NotNegative = 4.6
 
 
 class Sensitivity(Section):
@@ -189,10 +192,12 @@ def load_study(path: Path, overrides: tuple[str, ...] = ()) -> Study:
 
 
 def build_study(values: dict[str, Any], source: str = "study") -> Study:
-    """Check a nested dictionary and freeze it; raises `UsageError` on the first fault."""
+    """Check a nested dictionary and freeze it; raises `UsageError` with all faults."""
     try:
         return Study.model_validate(values)
     except ValidationError as error:
         faults = error.errors()
+        # A key that is misspelt is the reason for one that is missing.
         misspelt = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-        raise UsageError(f"{source}: {explain((misspelt or faults)[0], Study)}") from None
+        told = dict.fromkeys(explain(fault, Study) for fault in misspelt or faults)
+        raise UsageError(f"{source}: {'; '.join(told)}") from None

@@ -4,8 +4,9 @@ import numpy as np
 
 from pcmsim.crossbar.mapping import FloatArray
 
-# Columns that show less than this over all calibration inputs show nothing [µS].
-_SMALLEST_G = 1e-4
+# A column whose outputs vary by less than this, as a share of what they should, shows nothing.
+_SMALLEST = 1e-6
+_TINY = 1e-30
 
 
 def affine_fit(y: FloatArray, wanted: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -22,5 +23,6 @@ def affine_fit(y: FloatArray, wanted: FloatArray) -> tuple[FloatArray, FloatArra
     centred = y - y.mean(axis=0)
     power = (centred**2).sum(axis=0)
     covariance = (centred * (wanted - wanted.mean(axis=0))).sum(axis=0)
-    a = np.where(power > _SMALLEST_G**2, covariance / np.maximum(power, _SMALLEST_G**2), 1.0)
+    least = _SMALLEST**2 * ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0) + _TINY
+    a = np.where(power > least, covariance / np.maximum(power, least), 1.0)
     return a, wanted.mean(axis=0) - a * y.mean(axis=0)

@@ -113,10 +113,9 @@ class Reading:
         address = self._addresses.get((name, tile))
         if address is None:
             address = self._addresses[name, tile] = key(self.seed, "noise", name, tile)
-        if self.recent is not None and numbers is None:
-            return self.recent(self._band, state.shape, address, now_s, pulse)
         if not self.often or numbers is not None:
-            return fluctuation(self._band, state.shape, address, now_s, pulse, numbers)
+            look = self.recent or fluctuation
+            return look(self._band, state.shape, address, now_s, pulse, numbers)
         follower = self._followers.get((name, tile))
         if follower is None:
             follower = Follower(self._band, state.shape, address)

@@ -53,14 +53,19 @@ def create(out: Path, kind: str, config: Config, data_source: str) -> None:
     Raises `UsageError` if `out` is in use, `DataError` if the disk refuses.
     """
     check_new(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"folder {out} cannot be made: {error}") from error
+    make(out)
     write_text(out / CONFIG, dump(config))
     about = {"kind": kind, "format": FORMAT, "data_source": data_source}
     about["device_sha256"] = device_hash(config)
     write_json(out / ENVIRONMENT, about | environment(config.seed))
+
+
+def make(out: Path) -> None:
+    """Make the folder `out` unless it is there; raises `DataError` if the disk refuses."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"folder {out} cannot be made: {error}") from error
 
 
 def check_same(out: Path, kind: str, config: Config) -> None:

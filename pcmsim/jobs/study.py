@@ -1,6 +1,7 @@
 """A drift study from its configuration to its tables: checked whole, worked out, summed up."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pcmsim.crossbar import Chip
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder
-from pcmsim.jobs.study_materials import OnTraining, fingerprint, gather
+from pcmsim.jobs.study_materials import OnTraining, fingerprint, gather, survey
 from pcmsim.jobs.study_sensitivity import Asked, asked, sensitivity, with_variants
 from pcmsim.loop import evaluate, measured, program_network
 from pcmsim.studies import (
@@ -71,21 +72,36 @@ def study(
     place = where or Where()
     if not resume:
         folder.check_new(out)
-    materials = gather(config, out, data_path, on_training)
-    part = asked(config)
-    plan = _plan(config, materials, part)
-    _open(config, out, plan, resume)
+    elif (out / folder.ENVIRONMENT).exists() and not (out / PLAN).exists():
+        raise DataError(f"{out} holds no {PLAN}; it is another kind of run")
+    found, part = survey(config, data_path), asked(config)
+    folder.make(out)
     with folder.at_work(out):
-        sweep(out)
-        units, more = units_of(config), () if part is None else part.units
-        everything = materials if part is None else with_variants(materials, part)
-        with open_pool(place.scheduler, place.workers, everything) as workers:
-            failures = work_through(out, units + more, workers, config.retries, on_done)
-        table = assemble(out, cells_of(config), units)
-        write_tables(out, table)
-        results = _results(config, materials, table, failures)
-        results["sensitivity"] = None if part is None else sensitivity(out, part)
-        folder.write_json(out / folder.RESULTS, results)
+        materials = gather(found, out, on_training)
+        return _measured(materials, part, out, place, resume, on_done)
+
+
+def _measured(
+    materials: Materials,
+    part: Asked | None,
+    out: Path,
+    place: Where,
+    resume: bool,
+    on_done: Progress | None,
+) -> dict[str, Any]:
+    """Results of what is measured by the only process in the folder."""
+    config = materials.study
+    _open(config, out, _plan(config, materials, part), resume)
+    sweep(out)
+    units, more = units_of(config), () if part is None else part.units
+    everything = materials if part is None else with_variants(materials, part)
+    with open_pool(place.scheduler, place.workers, everything) as workers:
+        failures = work_through(out, units + more, workers, config.retries, on_done)
+    table = assemble(out, cells_of(config), units)
+    write_tables(out, table)
+    results = _results(config, materials, table, failures)
+    results["sensitivity"] = None if part is None else sensitivity(out, part)
+    folder.write_json(out / folder.RESULTS, results)
     return results
 
 
@@ -123,10 +139,15 @@ def _ideal(materials: Materials, name: str) -> float:
 
 
 def _plan(config: Study, materials: Materials, part: Asked | None) -> dict[str, Any]:
-    """What a study may not change when it goes on: all but the number of chips and retries."""
+    """What a study may not change when it goes on; of the programs, what numbers depend on."""
     values = config.model_dump(mode="json", exclude={"chips", "retries", "tolerance", "energy"})
     points = None if part is None else part.fingerprint
-    return values | {"materials_sha256": fingerprint(materials), "points_sha256": points}
+    return {
+        **values,
+        "materials_sha256": fingerprint(materials),
+        "points_sha256": points,
+        "versions": {name: version(name) for name in ("pcmsim", "numpy", "numba", "torch")},
+    }
 
 
 def _open(config: Study, out: Path, plan: dict[str, Any], resume: bool) -> None:
@@ -139,8 +160,6 @@ def _open(config: Study, out: Path, plan: dict[str, Any], resume: bool) -> None:
                     f"{key} = {plan.get(key)!r:.80}, but the study in {out} was started with "
                     f"{before.get(key)!r:.80}; resume it as it was or name a new folder"
                 )
-    elif resume and (out / folder.ENVIRONMENT).exists():
-        raise DataError(f"{out} holds no {PLAN}; it is another kind of run")
     asked_for = config.model_dump(mode="json", exclude_unset=True)
     folder.write_text(out / CONFIG, yaml.safe_dump(asked_for, sort_keys=False))
     folder.write_json(out / PLAN, plan)

@@ -33,6 +33,7 @@ def reasons_against(
             verify = cell.network in hardware and hardware[cell.network].programming == "verify"
             place = (devices[cell.devices], ambients[cell.temperature])
             found += _temperature(cell, *place, verify)
+            found += _worst(study, cell, *place)
     return list(dict.fromkeys(found))
 
 
@@ -84,3 +85,14 @@ def _temperature(
             )
     except UsageError as error:
         yield f"{cell.devices} at {cell.temperature}: {error}"
+
+
+def _worst(study: Study, cell: Cell, devices: ParameterSet, ambient: Ambient) -> Iterator[str]:
+    renewal = study.refreshes.get(cell.refresh)
+    reference = reference_c(devices.values)
+    if renewal is not None and renewal.what == "worst" and not ambient.only(reference):
+        yield (
+            f"refresh {cell.refresh} at {cell.temperature}: the worst devices are found by reads "
+            f"that are compared with targets at {reference:g} °C; a warm device reads more: leave "
+            f"the temperature there or refresh all"
+        )

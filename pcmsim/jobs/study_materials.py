@@ -1,7 +1,8 @@
 """What a study needs, gathered and checked: networks, data, device sets and temperatures."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from pcmsim.config import Config, Hardware, Study, load_config
 from pcmsim.config.explaining import explain
 from pcmsim.crossbar import ambient_of
-from pcmsim.datasets import load
-from pcmsim.devices import ParameterSet, load_parameter_set
+from pcmsim.datasets import Dataset, load
+from pcmsim.devices import Ambient, ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, PcmsimError, UsageError
 from pcmsim.jobs import folder
 from pcmsim.jobs.study_checks import reasons_against
@@ -26,15 +27,23 @@ OnTraining = Callable[[str, int, int], None]
 Found = TypeVar("Found")
 
 
-def gather(
-    study: Study,
-    out: Path,
-    data_path: Path | None = None,
-    on_training: OnTraining | None = None,
-) -> Materials:
-    """Everything that cells need; raises `UsageError` with all reasons if one of them cannot run.
+@dataclass(frozen=True)
+class Surveyed:
+    """What a study can be made of: checked, nothing written, networks perhaps not trained yet."""
 
-    Whatever can be checked before a network is trained is checked before.
+    study: Study
+    configs: Mapping[str, Config]
+    hardware: Mapping[str, Hardware]
+    data: Mapping[str, Dataset]
+    devices: Mapping[str, ParameterSet]
+    ambients: Mapping[str, Ambient]
+    data_path: Path | None
+
+
+def survey(study: Study, data_path: Path | None = None) -> Surveyed:
+    """Look at everything that cells need; `UsageError` with all reasons if one of them cannot run.
+
+    Data sets that have to be built are built; nothing else is made.
     """
     reasons: list[str] = []
     devices = _each(reasons, "devices", study.devices, load_parameter_set)
@@ -42,13 +51,21 @@ def gather(
     hardware = _each(reasons, "hardware", configs, lambda c: changed(c.hardware, study.hardware))
     span_s = study.days * DAY_S
     ambients = _each(reasons, "temperatures", study.temperatures, lambda t: ambient_of(t, span_s))
+    data = _each(reasons, "data of networks", configs, lambda c: load(c.data, c.seed, data_path))
+    reasons += _too_few_sequences(study, data)
     refuse(reasons + reasons_against(study, devices, configs, hardware, ambients))
+    return Surveyed(study, configs, hardware, data, devices, ambients, data_path)
+
+
+def gather(found: Surveyed, out: Path, on_training: OnTraining | None = None) -> Materials:
+    """Everything that cells need; networks that are configurations are trained into `out`."""
     subjects = {}
-    for name, reference in study.networks.items():
-        run = _trained(name, Path(reference), out, configs[name], data_path, on_training)
-        subjects[name] = _subject(run, configs[name], hardware[name], data_path)
-    refuse(_too_few_sequences(study, subjects))
-    return Materials(study, subjects, devices, ambients)
+    for name, reference in found.study.networks.items():
+        config = found.configs[name]
+        path = Path(reference)
+        run = path if path.is_dir() else _trained(name, out, found, on_training)
+        subjects[name] = _subject(run, config, found.hardware[name], found.data[name])
+    return Materials(found.study, subjects, found.devices, found.ambients)
 
 
 def refuse(reasons: list[str]) -> None:
@@ -108,41 +125,32 @@ def _config_of(reference: str) -> Config:
     return config
 
 
-def _trained(
-    name: str,
-    path: Path,
-    out: Path,
-    config: Config,
-    data_path: Path | None,
-    on_training: OnTraining | None,
-) -> Path:
-    """Folder of the trained run; a configuration is trained into the folder of the study."""
-    if path.is_dir():
-        return path
-    run = out / NETWORKS / name
+def _trained(name: str, out: Path, found: Surveyed, on_training: OnTraining | None) -> Path:
+    """Folder of the run, in that of the study; one that stopped goes on."""
+    run, config = out / NETWORKS / name, found.configs[name]
 
     def on_epoch(epoch: EpochReport) -> None:
         if on_training is not None:
             on_training(name, epoch.epoch, config.training.epochs)
 
-    train(config, run, data_path, (run / folder.ENVIRONMENT).exists(), on_epoch)
+    begun = (run / folder.ENVIRONMENT).exists()
+    train(config, run, found.data_path, begun, on_epoch)
     return run
 
 
-def _subject(run: Path, config: Config, hardware: Hardware, data_path: Path | None) -> Subject:
+def _subject(run: Path, config: Config, hardware: Hardware, dataset: Dataset) -> Subject:
     network = load_network(run)
     if network.spec != config.network:
         raise DataError(f"network.yaml and config.yaml in {run} differ; restore both from one copy")
-    dataset = load(config.data, config.seed, data_path)
     folder.check_same_data(run, dataset.source)
     return Subject(network, dataset, hardware)
 
 
-def _too_few_sequences(study: Study, subjects: dict[str, Subject]) -> list[str]:
+def _too_few_sequences(study: Study, data: dict[str, Dataset]) -> list[str]:
     wanted = study.calibration.sequences
     return [
         f"calibration.sequences = {wanted}: the training split of {name} has "
-        f"{len(subject.dataset.train.rolls)}"
-        for name, subject in subjects.items()
-        if wanted > len(subject.dataset.train.rolls)
+        f"{len(dataset.train.rolls)}"
+        for name, dataset in data.items()
+        if wanted > len(dataset.train.rolls)
     ]

@@ -17,7 +17,7 @@ class Compensation(Protocol):
     """
 
     def prepare(self, site: Site) -> None:
-        """Set apart on the chip what is needed, when the network has been programmed."""
+        """Set apart on the chip what is needed, whenever the whole network has been programmed."""
         ...
 
     def reference(self, site: Site) -> Known:

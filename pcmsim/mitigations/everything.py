@@ -4,11 +4,11 @@ from pcmsim.mitigations.site import Site
 
 
 class Everything:
-    """Programs every device to its target again, those of reference cells too."""
+    """Programs every device of the network to its target again."""
 
-    renews_reference = False
+    renews_devices, renews_reference = True, False
 
     def act(self, site: Site) -> None:
         """Write all matrices; nothing needs to be read for it."""
-        for name in site.programmed:
+        for name in site.matrices:
             site.write(name, site.targets(name))

@@ -29,23 +29,26 @@ class ReferenceDevices:
             cells, target = name + SUFFIX, cell_targets(site, name)
             site.chip.allocate(cells, (site.settings.cells, 1))
             site.extras[cells] = target
-            site.write(cells, target)
+            # By statistics, which takes no time: the network's other measurements wait for nothing.
+            site.write(cells, target, method="statistical")
 
     def reference(self, site: Site) -> Known:
-        """What each cell shows, (cells,), the mean of some reads [µS]; zero for broken cells."""
+        """What each cell shows, (cells,), the mean of some reads [µS]; NaN for broken cells."""
         known = {}
         for name in site.matrices:
             g = np.mean([_cells(site, name) for _ in range(site.settings.repeats)], axis=0)
             target = site.extras[name + SUFFIX][0, 0, :, 0]
-            known[name] = np.where(np.abs(g - target) < _G_BROKEN, g, 0.0)
+            known[name] = np.where(np.abs(g - target) < _G_BROKEN, g, np.nan)
         return known
 
     def correct(self, site: Site, known: Known) -> Correction:
         """Factor s_ref / s(t) over the cells that worked, from one read of each now."""
         found = {}
         for name, level in known.items():
-            now = np.where(level > 0.0, _cells(site, name), 0.0).mean()
-            factor = level.mean() / max(float(now), _SMALLEST_G) if level.any() else 1.0
+            now, works = _cells(site, name), np.isfinite(level)
+            factor = 1.0
+            if works.any():
+                factor = float(level[works].mean()) / max(float(now[works].mean()), _SMALLEST_G)
             found[name] = (np.atleast_1d(factor), _NO_OFFSET)
         return found
 

@@ -9,6 +9,14 @@ class Refresh(Protocol):
     """Acts on the chip at its time; what it reads and writes is counted by the site."""
 
     @property
+    def renews_devices(self) -> bool:
+        """Whether it writes every device of the network.
+
+        Then whoever compensates has to call `Compensation.prepare` again, right after `act`.
+        """
+        ...
+
+    @property
     def renews_reference(self) -> bool:
         """Whether outputs are meant to be others after it.
 

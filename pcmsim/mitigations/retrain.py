@@ -19,6 +19,7 @@ from pcmsim.loop import LoopNetwork, LoopRun, SimulatedArrays, WeightArray, begi
 from pcmsim.loop.loop_run import Position, clamp
 from pcmsim.loop.rules import make_rule
 from pcmsim.loop.weights import pair_mean
+from pcmsim.mitigations.cost import Cost
 from pcmsim.mitigations.counted import Counted
 from pcmsim.mitigations.site import Site
 from pcmsim.rng import key
@@ -35,16 +36,18 @@ class Retrain:
     """
 
     renewal: Renewal
-    renews_reference = True
+    renews_devices, renews_reference = False, True
 
     def act(self, site: Site) -> None:
         """Train from what the devices are now; simulated time passes as it does in the loop."""
         now = site.chip.clock.now_s.hex()
         site.chip.address_reads("retrain", now)
         loop = self._loop()
-        run = started(site, loop)
+        run, before = started(site, loop), site.cost
         with site.chip.reading.hurried():
             train_in_loop(run, _trained_on(site.dataset), loop, key(site.chip.seed, "retrain", now))
+        # Backward, each weight takes part in the gradient of the inputs and in its own.
+        site.cost += Cost(digital_macs=2 * (site.cost - before).macs)
         _keep(site, run)
 
     def _loop(self) -> Loop:

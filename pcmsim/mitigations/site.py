@@ -1,6 +1,7 @@
 """What a mitigation works on: one chip with its network, and what has been spent on it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from pcmsim.config import Calibration
 from pcmsim.crossbar import Chip, pair_targets
+from pcmsim.crossbar.chip import Method
 from pcmsim.crossbar.mapping import FloatArray
 from pcmsim.datasets import Dataset, pad
 from pcmsim.mitigations.cost import Cost
@@ -27,7 +29,7 @@ class Site:
     sequences, retraining their targets too. Retraining changes `network`, of which every site has
     its own copy, and the digital `gains` (columns,) by matrix; `restored` is the factor against
     drift that is part of the gains of a matrix. `extras` are matrices of a mitigation
-    beside those of the network, by name with their targets [µS]: refreshes write them as well.
+    beside those of the network, by name with their targets [µS].
     """
 
     chip: Chip
@@ -43,11 +45,6 @@ class Site:
     def matrices(self) -> tuple[str, ...]:
         """Names of the network's matrices, in the order in which inputs pass them."""
         return tuple(self.network.matrices())
-
-    @property
-    def programmed(self) -> tuple[str, ...]:
-        """Names of all matrices that hold something: the network's, then the extras."""
-        return (*self.matrices, *self.extras)
 
     def multiply(self, name: str, x: FloatArray) -> FloatArray:
         """Product x W measured on the chip now; shapes (n, rows) -> (n, columns)."""
@@ -71,16 +68,20 @@ class Site:
         self.cost += Cost(products=products, macs=products * columns)
         return self.chip.read(name)
 
-    def write(self, name: str, g_target: FloatArray, where: FloatArray | None = None) -> None:
+    def write(
+        self,
+        name: str,
+        g_target: FloatArray,
+        where: FloatArray | None = None,
+        method: Method | None = None,
+    ) -> None:
         """Program devices of a matrix to `g_target` [µS], those of `where` or all."""
         devices = np.size(g_target) if where is None else np.count_nonzero(where)
         self.cost += Cost(programmed=int(devices))
-        self.chip.write(name, g_target, where)
+        self.chip.write(name, g_target, where, method)
 
     def targets(self, name: str) -> FloatArray:
         """Conductances [µS] that devices of a matrix should have, (2, pairs, rows, columns)."""
-        if name in self.extras:
-            return self.extras[name]
         chip, weight = self.chip, self.network.matrices()[name].detach().numpy()
         pairs = chip.hardware.pairs
         return pair_targets(weight, chip.matrices[name].scale, chip.values.g_max, pairs)
@@ -109,30 +110,39 @@ class Site:
         return y
 
     def play(
-        self, correction: Correction = UNTOUCHED
+        self, correction: Correction = UNTOUCHED, last: str | None = None
     ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
         """Play the calibration sequences, without their targets; padding is left out.
 
         Returns by matrix the input rows (n, rows) it received, and its outputs (n, columns) as
-        they were measured, before any correction. `correction` acts while they play.
+        they were measured, before any correction. `correction` acts while they play. What comes
+        after the matrix `last` is not played, and costs nothing.
         """
         batch = pad(self.dataset.train.rolls[: self.settings.sequences])
-        played = Played(self, torch.from_numpy(batch.mask), correction)
-        with torch.no_grad():
+        played = Played(self, torch.from_numpy(batch.mask), correction, last)
+        with torch.no_grad(), suppress(_Enough):
             self.network(torch.from_numpy(batch.inputs), played)
         return played.rows(played.inputs), played.rows(played.outputs)
+
+
+class _Enough(Exception):  # noqa: N818 - nothing is wrong
+    """All that was asked for has been played."""
 
 
 class Played:
     """Products of a site while sequences are played, remembered without their padding."""
 
-    def __init__(self, site: Site, real: Tensor, correction: Correction) -> None:
+    def __init__(self, site: Site, real: Tensor, correction: Correction, last: str | None) -> None:
         self._site, self._real, self._correction = site, real, correction
+        names = site.matrices
+        self._wanted = names if last is None else names[: names.index(last) + 1]
         self.inputs: dict[str, list[FloatArray]] = {}
         self.outputs: dict[str, list[FloatArray]] = {}
 
     def __call__(self, name: str, rows: Tensor) -> Tensor:
         """Measure, remember and correct; recurrent connections come step by step."""
+        if name not in self._wanted:
+            raise _Enough
         real = self._real if rows.ndim == 3 else torch.ones(len(rows), dtype=torch.bool)
         x = np.ascontiguousarray(rows.detach()[real].numpy())
         y = self._site.multiply(name, x)

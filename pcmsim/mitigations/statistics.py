@@ -41,7 +41,7 @@ class Statistics:
             if name.endswith(_RECURRENT):
                 rounds, correction[name] = _ROUNDS, (before.mean(keepdims=True), np.zeros(1))
             for _ in range(rounds):
-                now = _moments({name: site.play(correction)[1][name]})
+                now = _moments({name: site.play(correction, name)[1][name]})
                 correction[name] = _matched(known, now, name)
             before = correction[name][0]
         return correction

@@ -14,6 +14,7 @@ from pcmsim.crossbar import Chip
 from pcmsim.crossbar.mapping import FloatArray
 from pcmsim.datasets import Split
 from pcmsim.devices import pulse_s
+from pcmsim.errors import PcmsimError
 from pcmsim.loop import evaluate
 from pcmsim.mitigations import COMPENSATIONS, Correction, Cost, Known, Site, refresh_of
 from pcmsim.networks import Multiply
@@ -25,13 +26,15 @@ from pcmsim.studies.plan import NO_REFRESH, Life, Unit
 class Moment:
     """What was measured at one time.
 
-    `metric` (compensations, 2) is the loss per step and per sequence [nat/step]; `costs` what each
-    calibration took, and `refresh` what refreshing took since the time before.
+    `metric` (compensations, 2) is the loss per step and per sequence [nat/step]. `calibration` is
+    what each compensation took by itself since the time before, this calibration included;
+    `refresh` what refreshing took since then; `commissioning` what each took to begin with.
     """
 
     metric: NDArray[np.float64]
-    costs: tuple[Cost, ...]
+    calibration: tuple[Cost, ...]
     refresh: Cost
+    commissioning: tuple[Cost, ...]
 
 
 def moments(
@@ -41,74 +44,105 @@ def moments(
 
     `chip` has just been programmed with the network, and `twin` is the same chip by its seed: on it
     the references of compensations are measured, at the age t0 and the reference temperature.
+    Raises `PcmsimError` if a loss is no number.
     """
     subject = materials.subjects[unit.network]
     settings = materials.study.calibration
     network = deepcopy(subject.network) if life.refresh != NO_REFRESH else subject.network
     site = Site(chip, network, subject.dataset, settings)
-    known = _commissioned(life, Site(twin, subject.network, subject.dataset, settings))
-    for kind in life.compensations:
-        COMPENSATIONS[kind].prepare(site)
     programmed_s, last_s = chip.clock.now_s, 0.0
+    prepared = _prepared(life, site)
+    known, measured = _commissioned(life, Site(twin, subject.network, subject.dataset, settings))
+    commissioning = tuple(prepared[kind] + measured[kind] for kind in life.compensations)
     for t_s in unit.times_s:
-        site.cost = Cost()
-        known |= _refresh(site, life, materials, programmed_s, (last_s, t_s))
-        refreshed, last_s = site.cost, t_s
+        refreshed, own, new = _refresh(site, life, materials, programmed_s, (last_s, t_s))
+        known, last_s = known | new, t_s
         _wait_until(chip, programmed_s + t_s)
-        measured = [_measure(site, kind, known[kind], t_s) for kind in life.compensations]
+        corrections = {}
+        for kind in life.compensations:
+            corrections[kind], cost = _calibrate(site, kind, known[kind], t_s)
+            own[kind] = own.get(kind, Cost()) + cost
         memo = FirstProducts(site)
-        metric = np.array([memo.evaluate(subject.dataset.test, c, t_s) for c, _ in measured])
-        yield Moment(metric, tuple(cost for _, cost in measured), refreshed)
+        test = subject.dataset.test
+        metric = np.array([memo.evaluate(test, corrections[k], t_s) for k in life.compensations])
+        _check(metric, life, t_s)
+        yield Moment(metric, tuple(own[k] for k in life.compensations), refreshed, commissioning)
 
 
-def _commissioned(life: Life, site: Site) -> dict[str, Known]:
+def _prepared(life: Life, site: Site) -> dict[str, Cost]:
+    """Let each compensation set apart what it needs; what that took."""
+    costs = {}
+    for kind in life.compensations:
+        site.cost = Cost()
+        COMPENSATIONS[kind].prepare(site)
+        costs[kind] = site.cost
+    return costs
+
+
+def _commissioned(life: Life, site: Site) -> tuple[dict[str, Known], dict[str, Cost]]:
     """References of all compensations, measured on the twin when its devices are t0 old."""
     chip = site.chip
-    for kind in life.compensations:
-        COMPENSATIONS[kind].prepare(site)
     states = [state for matrix in chip.matrices.values() for state in matrix.states]
     written_s = max(float(np.max(state.programmed_at_s)) for state in states)
+    _prepared(life, site)
     _wait_until(chip, pulse_s(chip.values, written_s) + chip.values.t0_s)
     return _references(life, site)
 
 
-def _references(life: Life, site: Site) -> dict[str, Known]:
-    known = {}
+def _references(life: Life, site: Site) -> tuple[dict[str, Known], dict[str, Cost]]:
+    known, costs = {}, {}
     for kind in life.compensations:
+        site.cost = Cost()
         site.chip.address_reads(kind, "reference", site.chip.clock.now_s.hex())
         known[kind] = COMPENSATIONS[kind].reference(site)
-    return known
+        costs[kind] = site.cost
+    return known, costs
 
 
 def _refresh(
     site: Site, life: Life, materials: Materials, programmed_s: float, span_s: tuple[float, float]
-) -> dict[str, Known]:
+) -> tuple[Cost, dict[str, Cost], dict[str, Known]]:
     """Refresh at the times that are due from the beginning of the span to before its end.
 
     A measurement at the very time of a refresh comes first: it shows the chip at its oldest.
-    Returns references that were measured anew, which is needed where outputs have changed.
+    Returns what refreshing took, what it made each compensation do again, and the references that
+    were measured anew, which is needed where outputs have changed.
     """
+    total, own = Cost(), dict.fromkeys(life.compensations, Cost())
     known: dict[str, Known] = {}
     if life.refresh == NO_REFRESH:
-        return known
+        return total, own, known
     renewal = materials.study.refreshes[life.refresh]
     refresh = refresh_of(renewal)
     first = max(math.ceil(span_s[0] / renewal.every_s), 1)
     for k in range(first, math.ceil(span_s[1] / renewal.every_s)):
         _wait_until(site.chip, programmed_s + k * renewal.every_s)
         site.chip.address_reads("refresh", k)
+        site.cost = Cost()
         refresh.act(site)
+        total += site.cost
+        if refresh.renews_devices:
+            costs = _prepared(life, site)
+            own = {kind: own[kind] + costs[kind] for kind in own}
         if refresh.renews_reference:
-            known = _references(life, site)
-    return known
+            known, costs = _references(life, site)
+            own = {kind: own[kind] + costs[kind] for kind in own}
+    return total, own, known
 
 
-def _measure(site: Site, kind: str, known: Known, t_s: float) -> tuple[Correction, Cost]:
+def _calibrate(site: Site, kind: str, known: Known, t_s: float) -> tuple[Correction, Cost]:
     """Calibrate one compensation, with reads of its own: none moves the numbers of another."""
     site.cost = Cost()
     site.chip.address_reads(kind, t_s.hex())
     correction = COMPENSATIONS[kind].correct(site, known)
     return correction, site.cost
+
+
+def _check(metric: NDArray[np.float64], life: Life, t_s: float) -> None:
+    """A loss that is no number would drop out of every mean unseen."""
+    for kind, losses in zip(life.compensations, metric, strict=True):
+        if not np.isfinite(losses).all():
+            raise PcmsimError(f"the loss with compensation {kind} is {losses[0]} at {t_s:g} s")
 
 
 def _wait_until(chip: Chip, t_s: float) -> None:

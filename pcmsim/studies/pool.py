@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Protocol
 
 import dask
 from distributed import Client, Future, LocalCluster, wait
 
-from pcmsim.errors import UsageError
+from pcmsim.errors import PcmsimError, UsageError
 from pcmsim.studies.materials import Materials
 from pcmsim.studies.plan import Unit
 from pcmsim.studies.unit import Outcome, run_unit
@@ -85,13 +86,15 @@ def open_pool(
         yield Workers(client, materials, work)
 
 
+# One thread for each worker: there is a worker for each core.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _SETTINGS = {
     # Dask would have memory given back to the system at every turn, and each temporary array be
     # mapped in anew, page by page: arrays come and go here all the time, and are small.
     "distributed.nanny.pre-spawn-environ": {
         "MALLOC_TRIM_THRESHOLD_": str(2**28),
         "MALLOC_MMAP_THRESHOLD_": str(2**28),
-        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+        **dict.fromkeys(_THREADS, "1"),
     },
     "distributed.worker.preload": ["pcmsim.studies.preload"],
     # A worker that dies three times over the same unit is not to blame.
@@ -136,6 +139,11 @@ def _finished(futures: Iterable[Future]) -> list[Future]:
         done = wait(list(futures), timeout=_GLANCE_S, return_when="FIRST_COMPLETED").done
     except TimeoutError:
         return []
+    except (CancelledError, OSError) as error:
+        raise PcmsimError(
+            f"the scheduler went away ({type(error).__name__}: {error}); what was finished is on "
+            f"disk: start a scheduler and go on with --resume"
+        ) from error
     return sorted(done, key=lambda future: str(future.key))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pcmsim.errors import DataError
 from pcmsim.files import replacing_hdf5
 from pcmsim.studies.plan import Life, Unit
-from pcmsim.studies.unit import Lived
+from pcmsim.studies.unit import COSTS, Lived
 
 FORMAT = 1
 FOLDER = "units"
@@ -69,7 +69,12 @@ def sweep(folder: Path) -> None:
 def _lived(group: h5py.Group, life: Life, times: int) -> Lived:
     arrays = {field.name: group[field.name][:] for field in fields(Lived)}
     kinds = len(life.compensations)
-    shapes = {"metric": (kinds, times, 2), "calibration": (kinds, times, 3), "refresh": (times, 3)}
+    shapes = {
+        "metric": (kinds, times, 2),
+        "calibration": (kinds, times, len(COSTS)),
+        "refresh": (times, len(COSTS)),
+        "commissioning": (kinds, len(COSTS)),
+    }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, not {shape}")

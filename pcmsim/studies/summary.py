@@ -101,27 +101,26 @@ def _needed(last: Mean) -> int | None:
 
 
 def _cost(table: Table, i: int, energy: Energy) -> dict[str, float | None]:
-    """Mean over chips: of one calibration, and of all refreshes until the end."""
-    calibration = _known(table.calibration[i].mean(axis=1))
-    refresh = _known(table.refresh[i].sum(axis=1))
-    if calibration is None or refresh is None:
-        return dict.fromkeys(
-            ("products", "energy_pj", "programmed", "refresh_products", "refresh_energy_pj")
-        )
-    each = Cost(*(round(x) for x in calibration))
-    all_of_it = Cost(*(round(x) for x in refresh))
+    """Mean over chips: of one calibration, of all refreshes until the end, and of the beginning."""
+    each = _mean_cost(table.calibration[i].mean(axis=1))
+    refresh = _mean_cost(table.refresh[i].sum(axis=1))
+    first = _mean_cost(table.commissioning[i])
     return {
-        "products": each.products,
-        "energy_pj": each.energy_pj(energy),
-        "programmed": all_of_it.programmed,
-        "refresh_products": all_of_it.products,
-        "refresh_energy_pj": all_of_it.energy_pj(energy),
+        "products": None if each is None else each.products,
+        "energy_pj": None if each is None else each.energy_pj(energy),
+        "programmed": None if refresh is None else refresh.programmed,
+        "refresh_products": None if refresh is None else refresh.products,
+        "refresh_energy_pj": None if refresh is None else refresh.energy_pj(energy),
+        "commissioning_products": None if first is None else first.products,
+        "commissioning_programmed": None if first is None else first.programmed,
+        "commissioning_energy_pj": None if first is None else first.energy_pj(energy),
     }
 
 
-def _known(counts: np.ndarray) -> np.ndarray | None:
+def _mean_cost(counts: np.ndarray) -> Cost | None:
+    """Mean of counts (chips, 4) over the chips that were measured."""
     rows = counts[np.isfinite(counts).all(axis=1)]
-    return np.asarray(rows.mean(axis=0)) if len(rows) else None
+    return Cost(*(round(x) for x in rows.mean(axis=0))) if len(rows) else None
 
 
 def _mean(found: Mean) -> dict[str, float | None]:

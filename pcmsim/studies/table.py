@@ -19,8 +19,9 @@ class Table:
     """Measurements of `cells` on chips at `times_s` [s]; NaN where a chip could not be measured.
 
     `per_step` and `per_sequence` (cells, chips, times): loss [nat/step]; `calibration` and
-    `refresh` (cells, chips, times, 3): counts of `COSTS`, of the calibration at each time, and of
-    the refreshes since the time before.
+    `refresh` (cells, chips, times, 4): counts of `COSTS`, of the calibration at each time and of
+    the refreshes since the time before; `commissioning` (cells, chips, 4): of what a compensation
+    took to begin with.
     """
 
     cells: tuple[Cell, ...]
@@ -29,6 +30,7 @@ class Table:
     per_sequence: NDArray[np.float64]
     calibration: NDArray[np.float64]
     refresh: NDArray[np.float64]
+    commissioning: NDArray[np.float64]
 
 
 def assemble(folder: Path, cells: tuple[Cell, ...], units: tuple[Unit, ...]) -> Table:
@@ -42,6 +44,7 @@ def assemble(folder: Path, cells: tuple[Cell, ...], units: tuple[Unit, ...]) -> 
         np.full(shape, np.nan),
         np.full((*shape, len(COSTS)), np.nan),
         np.full((*shape, len(COSTS)), np.nan),
+        np.full((*shape[:2], len(COSTS)), np.nan),
     )
     places = {cell: i for i, cell in enumerate(cells)}
     for unit in units:
@@ -55,6 +58,7 @@ def assemble(folder: Path, cells: tuple[Cell, ...], units: tuple[Unit, ...]) -> 
 def _enter(table: Table, place: tuple[int, int], lived: Lived, k: int) -> None:
     table.per_step[place], table.per_sequence[place] = lived.metric[k].T
     table.calibration[place], table.refresh[place] = lived.calibration[k], lived.refresh
+    table.commissioning[place] = lived.commissioning[k]
 
 
 def frame(table: Table) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """One unit of work: all lives of one chip, side by side in time."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from pcmsim.studies.life import Moment, moments
 from pcmsim.studies.materials import Materials
 from pcmsim.studies.plan import Life, Unit
 
-COSTS = ("products", "macs", "programmed")
+COSTS = ("products", "macs", "programmed", "digital_macs")
 _LOG = logging.getLogger(__name__)
 
 
@@ -25,12 +25,14 @@ class Lived:
     """Measurements of one life.
 
     `metric` (compensations, times, 2): loss per step and per sequence [nat/step]; `calibration`
-    (compensations, times, 3) and `refresh` (times, 3): counts of `COSTS`.
+    (compensations, times, 4), `refresh` (times, 4) and `commissioning` (compensations, 4): counts
+    of `COSTS`, see `pcmsim.studies.life.Moment`.
     """
 
     metric: NDArray[np.float64]
     calibration: NDArray[np.int64]
     refresh: NDArray[np.int64]
+    commissioning: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,14 @@ def _programmed(
 
 
 def _lived(seen: list[Moment]) -> Lived:
-    costs = [[_counts(cost) for cost in moment.costs] for moment in seen]
+    calibration = [_counts(moment.calibration) for moment in seen]
     return Lived(
         metric=np.stack([moment.metric for moment in seen], axis=1),
-        calibration=np.moveaxis(np.array(costs, np.int64), 0, 1),
-        refresh=np.array([_counts(moment.refresh) for moment in seen], np.int64),
+        calibration=np.moveaxis(np.array(calibration, np.int64), 0, 1),
+        refresh=np.array(_counts(moment.refresh for moment in seen), np.int64),
+        commissioning=np.array(_counts(seen[0].commissioning), np.int64),
     )
 
 
-def _counts(cost: Cost) -> list[int]:
-    return [getattr(cost, name) for name in COSTS]
+def _counts(costs: Iterable[Cost]) -> list[list[int]]:
+    return [[getattr(cost, name) for name in COSTS] for cost in costs]

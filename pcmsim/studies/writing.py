@@ -13,7 +13,7 @@ from pcmsim.studies.unit import COSTS
 
 PARQUET, CSV, HDF5 = "results.parquet", "results.csv", "results.h5"
 FORMAT = 1
-_LOSSES, _COSTS = ("per_step", "per_sequence"), ("calibration", "refresh")
+_LOSSES, _COSTS = ("per_step", "per_sequence"), ("calibration", "refresh", "commissioning")
 
 
 def write_tables(folder: Path, table: Table) -> None:
@@ -52,5 +52,8 @@ def _fill(file: h5py.File, table: Table) -> None:
 def _dataset(file: h5py.File, name: str, values: NDArray[np.float64], units: str) -> None:
     data = file.create_dataset(name, data=values, compression="gzip")
     data.attrs["units"] = units
-    for i, dimension in enumerate(("cell", "chip", "t_s", "count")[: values.ndim]):
+    dimensions = ["cell", "chip", "t_s"]
+    if values.shape[-1] == len(COSTS) and units == "1":
+        dimensions = [*dimensions[: values.ndim - 1], "count"]
+    for i, dimension in enumerate(dimensions):
         data.dims[i].attach_scale(file[dimension])

@@ -10,11 +10,17 @@ import yaml
 from pcmsim.config import build_study, load_study
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import Where, drift, study
-from pcmsim.jobs.study_materials import gather
+from pcmsim.jobs.folder import at_work
+from pcmsim.jobs.study_materials import gather, survey
 from pcmsim.studies import cells_of
 from pcmsim.studies import unit as unit_of_work
 
 HERE = Where("here")
+TINY = {
+    "data": {"name": "synthetic"},
+    "network": {"unit": "snu", "hidden": [6]},
+    "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01},
+}
 MANY = {f"t{i}": {"celsius": 25.0} for i in range(4)}
 FILES = ("results.parquet", "results.csv", "results.h5")
 
@@ -127,13 +133,8 @@ def test_the_share_within_the_tolerance_counts_chips(values, tmp_path):
 
 
 def test_a_network_is_trained_where_only_its_configuration_is_given(values, tmp_path):
-    tiny = {
-        "data": {"name": "synthetic"},
-        "network": {"unit": "snu", "hidden": [6]},
-        "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01},
-    }
     path, out, epochs = tmp_path / "tiny.yaml", tmp_path / "study", []
-    path.write_text(yaml.safe_dump(tiny))
+    path.write_text(yaml.safe_dump(TINY))
     config = build_study(values | {"networks": {"tiny": str(path)}, "chips": 1, "points": 1})
     study(config, out, where=HERE, on_training=lambda *now: epochs.append(now))
     assert epochs == [("tiny", 1, 1)]
@@ -162,12 +163,44 @@ def test_all_reasons_are_told_before_any_cell_starts(values, tmp_path):
         ({"calibration": {"sequences": 5000}}, "calibration.sequences"),
         ({"chips": 10_000, "points": 1000, "temperatures": MANY}, "split the study"),
         ({"refreshes": {"daily": {"every_s": 0.01}}}, "refreshes.daily"),
+        (
+            {
+                "refreshes": {"daily": {"every_s": 8e4, "what": "worst"}},
+                "temperatures": {"warm": {"celsius": 30.0}},
+            },
+            "refresh daily at warm",
+        ),
     ],
 )
 def test_what_no_cell_can_do_is_refused(values, tmp_path, change, words):
     with pytest.raises(UsageError, match=words):
         study(build_study(values | change), tmp_path / "study", where=HERE)
     assert not (tmp_path / "study").exists()
+
+
+def test_a_study_without_enough_sequences_is_refused_before_a_network_is_trained(values, tmp_path):
+    path, out = tmp_path / "tiny.yaml", tmp_path / "study"
+    path.write_text(yaml.safe_dump(TINY))
+    changes = {"networks": {"tiny": str(path)}, "calibration": {"sequences": 5000}}
+    with pytest.raises(UsageError, match=r"calibration\.sequences = 5000"):
+        study(build_study(values | changes), out, where=HERE)
+    assert not out.exists()
+
+
+def test_all_faults_of_a_configuration_are_told(values):
+    wrong = values | {"chips": 0, "cells": [{"compensation": ["globl"]}]}
+    with pytest.raises(UsageError) as refused:
+        build_study(wrong)
+    assert "chips" in str(refused.value)
+    assert "globl" in str(refused.value)
+
+
+def test_another_process_is_kept_out_before_anything_is_written(values, finished):
+    out, _ = finished
+    before = (out / "study.yaml").read_bytes()
+    with at_work(out), pytest.raises(UsageError, match="another process"):
+        study(build_study(values | {"chips": 4}), out, where=HERE, resume=True)
+    assert (out / "study.yaml").read_bytes() == before
 
 
 def test_cells_that_fail_are_listed_and_the_others_are_there(values, tmp_path, monkeypatch):
@@ -200,4 +233,4 @@ def test_materials_of_a_folder_that_holds_no_run_are_refused(values, tmp_path):
     (tmp_path / "empty").mkdir()
     config = build_study(values | {"networks": {"soft": str(tmp_path / "empty")}})
     with pytest.raises((UsageError, DataError), match=r"results\.json"):
-        gather(config, tmp_path / "study")
+        gather(survey(config), tmp_path / "study")

@@ -12,7 +12,7 @@ from pcmsim.config import build_study
 from pcmsim.devices import load_parameter_set, parameter_set_text
 from pcmsim.errors import UsageError
 from pcmsim.jobs import study_sensitivity
-from pcmsim.jobs.study_materials import gather
+from pcmsim.jobs.study_materials import gather, survey
 from pcmsim.jobs.study_sensitivity import asked, sensitivity, with_variants
 from pcmsim.studies import HERE, LOCAL, run_unit
 
@@ -117,7 +117,7 @@ def test_points_that_came_out_differently_are_no_resumption(finished, run, tmp_p
 def test_a_variant_does_not_depend_on_those_beside_it(run, tmp_path):
     study = study_of(run)
     part = asked(study)
-    materials = with_variants(gather(study, tmp_path), part)
+    materials = with_variants(gather(survey(study), tmp_path), part)
     unit = part.units[0]
     together = run_unit(unit, materials).lived
     for life in (unit.lives[0], unit.lives[4], unit.lives[-1]):

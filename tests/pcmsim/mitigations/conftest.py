@@ -90,10 +90,10 @@ def spied(monkeypatch):
             done.cost += Cost(products=rows, macs=int(chosen.sum()))
             return real["read"](name, where)
 
-        def write(name, g_target, where=None):
+        def write(name, g_target, where=None, method=None):
             devices = g_target.size if where is None else int(where.sum())
             done.cost += Cost(programmed=devices)
-            return real["write"](name, g_target, where)
+            return real["write"](name, g_target, where, method)
 
         for verb, stand_in in zip(real, (multiply, weights, read, write), strict=True):
             monkeypatch.setattr(chip, verb, stand_in)

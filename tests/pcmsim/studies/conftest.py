@@ -3,7 +3,7 @@
 import pytest
 
 from pcmsim.config import build_study
-from pcmsim.jobs.study_materials import gather
+from pcmsim.jobs.study_materials import gather, survey
 
 CELLS = [
     {"compensation": ["none", "global"]},
@@ -35,4 +35,4 @@ def small(values):
 @pytest.fixture
 def materials(small, tmp_path):
     """What its cells need."""
-    return gather(small, tmp_path)
+    return gather(survey(small), tmp_path)

@@ -17,7 +17,8 @@ def lived(unit, seed=0.0):
     for life in unit.lives:
         k, n = len(life.compensations), len(unit.times_s)
         metric = seed + np.arange(k * n * 2, dtype=float).reshape(k, n, 2) + 100 * unit.chip
-        found[life] = Lived(metric, np.zeros((k, n, 3), np.int64), np.zeros((n, 3), np.int64))
+        costs = [np.zeros(shape, np.int64) for shape in ((k, n, 4), (n, 4), (k, 4))]
+        found[life] = Lived(metric, *costs)
     return found
 
 

@@ -46,7 +46,8 @@ def worker(plan, function):
             u = centred(plan.factors[[number_of(life.devices)]])
             value = float(np.squeeze(function(u, unit.chip)))
             metric = np.array([[[value, 2.0 * value]]])
-            lived[life] = Lived(metric, np.zeros((1, 1, 3), np.int64), np.zeros((1, 3), np.int64))
+            costs = [np.zeros(shape, np.int64) for shape in ((1, 1, 4), (1, 4), (1, 4))]
+            lived[life] = Lived(metric, *costs)
         return Outcome(lived, {})
 
     return work

@@ -12,8 +12,8 @@ COLD = [Cell("n", "d", "cold", "none", "none"), Cell("n", "d", "cold", "daily", 
 def entries(cells, last) -> list[dict]:
     """Summary of cells whose chips end with the losses `last` (cells, chips)."""
     per_step = np.stack([np.full_like(last, 8.0), last], axis=-1)
-    costs = np.zeros((*per_step.shape, 3))
-    table = Table(tuple(cells), (1.0, 60.0), per_step, per_step, costs, costs)
+    costs, first = np.zeros((*per_step.shape, 4)), np.zeros((*last.shape, 4))
+    table = Table(tuple(cells), (1.0, 60.0), per_step, per_step, costs, costs, first)
     return [e["against_best"] for e in summarise(table, Energy(), {"n": 9.0})]
 
 

@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pcmsim.config import build_study
-from pcmsim.jobs.study_materials import gather
+from pcmsim.jobs.study_materials import gather, survey
 from pcmsim.loop import evaluate
 from pcmsim.studies import COSTS, Life, Materials, Unit, run_unit, units_of
 from pcmsim.studies.unit import Outcome
@@ -35,7 +36,7 @@ def unit(small) -> Unit:
 
 def test_without_noise_and_drift_the_metric_is_that_of_the_software(values, tmp_path):
     ideal = {"devices": {"gst": "ideal"}, "temperatures": {"room": {"celsius": 25.0}}}
-    materials = gather(build_study(values | ideal), tmp_path)
+    materials = gather(survey(build_study(values | ideal)), tmp_path)
     life, alone = one(units_of(materials.study)[0], compensations=("none", "global", "column"))
     subject = materials.subjects["soft"]
     software = evaluate(subject.network, subject.dataset.test).per_step
@@ -138,3 +139,52 @@ def test_a_life_that_fails_leaves_the_others_alone(unit, materials):
     whole = lived(unit, materials).lived
     for life in unit.lives:
         np.testing.assert_array_equal(outcome.lived[life].metric, whole[life].metric)
+
+
+EVERY = ("none", "global", "column", "affine", "bias", "statistics", "reference_devices")
+
+
+@pytest.mark.parametrize("refresh", ["none", "daily", "worst", "retrain"])
+def test_no_compensation_changes_loss_or_cost_of_another(values, tmp_path, refresh):
+    """With the closed loop too, in which programming takes time."""
+    renewals = {
+        "daily": {"every_s": DAY_S},
+        "worst": {"every_s": DAY_S, "what": "worst"},
+        "retrain": {"every_s": DAY_S, "what": "retrain"},
+    }
+    room = {"temperatures": {"room": {"celsius": 25.0}}, "hardware": {"programming": "verify"}}
+    changes = room | {"refreshes": renewals, "cells": [{"compensation": list(EVERY)}]}
+    materials = gather(survey(build_study(values | changes)), tmp_path)
+    unit = replace(units_of(materials.study)[0], times_s=(1.0, 1.5 * DAY_S))
+    life, together = one(unit, refresh=refresh, compensations=EVERY)
+    whole = lived(together, materials).lived[life]
+    for kind in ("global", "affine", "reference_devices"):
+        single, alone = one(unit, refresh=refresh, compensations=(kind,))
+        found, k = lived(alone, materials).lived[single], EVERY.index(kind)
+        np.testing.assert_array_equal(found.metric[0], whole.metric[k])
+        np.testing.assert_array_equal(found.calibration[0], whole.calibration[k])
+        np.testing.assert_array_equal(found.commissioning[0], whole.commissioning[k])
+        np.testing.assert_array_equal(found.refresh, whole.refresh)
+
+
+def test_costs_are_those_of_a_small_network_counted_by_hand(unit, materials):
+    """88-12-88 with two matrices: 88 + 12 one-hot vectors of 12 and 88 weights, 4,224 devices."""
+    life, alone = one(unit, compensations=("none", "global"), times_s=(1.0, 60.0))
+    found = lived(alone, materials).lived[life]
+    assert found.calibration.tolist() == [[[0] * 4] * 2, [[100, 2112, 0, 0]] * 2]
+    assert found.commissioning.tolist() == [[0] * 4, [4 * 100, 4 * 2112, 0, 0]]
+    life, alone = one(unit, compensations=("reference_devices",), times_s=(1.0,))
+    found = lived(alone, materials).lived[life]
+    assert found.calibration.tolist() == [[[2 * 64, 2 * 64, 0, 0]]]
+    assert found.commissioning.tolist() == [[4 * 128, 4 * 128, 2 * 2 * 64, 0]]
+
+
+def test_a_loss_that_is_no_number_is_a_failure(unit, materials, monkeypatch):
+    """It would drop out of every mean unseen."""
+    life, alone = one(unit)
+
+    def nowhere(self, *_):
+        return math.nan, math.nan
+
+    monkeypatch.setattr("pcmsim.studies.life.FirstProducts.evaluate", nowhere)
+    assert "is nan at 1 s" in run_unit(alone, materials).failed[life]
