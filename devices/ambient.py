@@ -96,11 +96,6 @@ class Ambient:
         law = (reference_c + ZERO_CELSIUS_K, attempt_s)
         starts_s, kelvin = self._arrays
         first, last = self._piece(begin_s), self._piece(now_s)
-        if last - first > MOST_PIECES:
-            raise UsageError(
-                f"{last - first:.3g} changes of temperature in {now_s - begin_s:g} s; at most "
-                f"{MOST_PIECES:,} can be followed: make the pieces longer"
-            )
         entry = (begin_s, log_begin, law)
         passed, log_age = self._passed.get(entry, (first, log_begin))
         if passed > last:
@@ -127,12 +122,22 @@ class Ambient:
         cycle, i = divmod(piece, len(self.starts_s))
         return cycle * (self.period_s or 0.0) + self.starts_s[i]
 
+    def check_pieces(self, span_s: float) -> None:
+        """Raise `UsageError` for more changes in `span_s` [s] than can be followed."""
+        pieces = len(self.starts_s) * (1.0 if self.period_s is None else span_s / self.period_s)
+        if not pieces <= MOST_PIECES:
+            raise UsageError(
+                f"{pieces:.3g} changes of temperature in {span_s:g} s; at most {MOST_PIECES:,} can "
+                f"be followed: make the pieces or the period longer"
+            )
+
     def _piece(self, now_s: float) -> int:
         """Number of the piece that holds `now_s`."""
         if not (math.isfinite(now_s) and now_s >= 0.0):
             raise UsageError(f"temperature is known from 0 s on; asked for {now_s:g} s")
         if self.period_s is None:
             return bisect_right(self.starts_s, now_s) - 1
+        self.check_pieces(now_s)
         cycle = int(now_s // self.period_s)
         within = bisect_right(self.starts_s, now_s - cycle * self.period_s) - 1
         piece = cycle * len(self.starts_s) + within

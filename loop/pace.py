@@ -1,12 +1,13 @@
 """How simulated time passes in a stream: products, steps, and gaps between sequences."""
 
-import math
-
 from torch import Tensor
 
 from pcmsim.clock import Clock
 from pcmsim.errors import UsageError
 from pcmsim.networks import Multiply
+
+# 30,000 years, as in configurations.
+LONGEST_S = 1e12
 
 
 class Pace:
@@ -61,6 +62,6 @@ class Pace:
 
 
 def check_seconds(name: str, value_s: float) -> None:
-    """Refuse a time [s] that is negative or not finite."""
-    if isinstance(value_s, bool) or not (math.isfinite(value_s) and value_s >= 0.0):
-        raise UsageError(f"{name} = {value_s!r}: write a finite time of at least 0 s")
+    """Refuse a time [s] that is negative, not finite or beyond the clock of any experiment."""
+    if isinstance(value_s, bool) or not (0.0 <= value_s <= LONGEST_S):
+        raise UsageError(f"{name} = {value_s!r}: write a time from 0 to {LONGEST_S:g} s")

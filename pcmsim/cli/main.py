@@ -55,6 +55,10 @@ def main() -> None:
         if console.interrupted():
             _end(STOPPED, INTERRUPTED)
         _end(*_explained(error))
+    except Exception:
+        if console.interrupted():
+            _end(STOPPED, INTERRUPTED)
+        raise
 
 
 def _explained(error: Exception) -> tuple[str, int]:

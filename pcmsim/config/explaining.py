@@ -30,6 +30,9 @@ def explain(error: Any, root: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{path} is missing; add it"
     value = error["input"]
+    if error["type"] == "value_error" and isinstance(value, BaseModel | dict):
+        where = f"{path}: " if error["loc"] else ""
+        return where + str(error["msg"]).removeprefix("Value error, ")
     if value is None:
         return f"{path} has no value; give it one or leave the line out"
     if error["loc"][-1:] == ("rule",) and error["type"] != "union_tag_invalid":
@@ -60,13 +63,21 @@ def _advice(location: tuple[Any, ...], root: type[BaseModel]) -> str:
             prefix += f"{part}."
         elif isinstance(part, int):
             prefix += f"{part}."
-        else:  # the tag of a union: the section with that name
-            kinds = [k for k in kinds if part in get_args(k.model_fields["name"].annotation)]
+        elif tagged := [k for k in kinds if part in _tags(k)]:
+            kinds = tagged
+        else:  # a name that the user gave to a section
+            prefix += f"{part}."
     known = [name for kind in kinds for name in kind.model_fields]
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     if close:
         return f"did you mean {prefix}{close[0]}?"
     return f"known here: {', '.join(prefix + name for name in known)}"
+
+
+def _tags(kind: type[BaseModel]) -> tuple[Any, ...]:
+    """Names by which a union tells this section from others."""
+    field = kind.model_fields.get("name")
+    return () if field is None else get_args(field.annotation)
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pcmsim.config.base import Count, NotNegative, Positive, Section
+from pcmsim.config.base import Count, Rate, Section
 from pcmsim.config.explaining import explain, parse
 from pcmsim.config.reading import override
 from pcmsim.config.temperature import Temperature
@@ -17,6 +17,8 @@ CompensationName = Literal[
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,39}$")]
 Names = Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
 NONE = "none"
+Picojoules = Annotated[float, Field(ge=0.0, le=1e9, allow_inf_nan=False)]
+MOST_EVALUATIONS = 100_000
 
 
 class Cells(Section):
@@ -48,9 +50,9 @@ class Renewal(Section):
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     epochs: Count = 1
     batch_size: Count = 4
-    learning_rate: Positive = 3.0e-4
-    digital_learning_rate: Positive = 1.0e-2
-    g_threshold: Positive = 0.3
+    learning_rate: Rate = 3.0e-4
+    digital_learning_rate: Annotated[float, Field(gt=0.0, le=1e3, allow_inf_nan=False)] = 1.0e-2
+    g_threshold: Annotated[float, Field(gt=0.0, le=1e3, allow_inf_nan=False)] = 0.3
 
 
 class Calibration(Section):
@@ -75,9 +77,9 @@ class Energy(Section):
     doi:10.1109/ISSCC.2014.6757323), memory traffic left out.
     """
 
-    multiply_pj: NotNegative = 0.19
-    program_pj: NotNegative = 1400.0
-    digital_pj: NotNegative = 4.6
+    multiply_pj: Picojoules = 0.19
+    program_pj: Picojoules = 1400.0
+    digital_pj: Picojoules = 4.6
 
 
 class Sensitivity(Section):
@@ -100,7 +102,7 @@ class Sensitivity(Section):
         "read_noise",
         "faults",
     )
-    step: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    step: Annotated[float, Field(ge=1e-6, lt=1.0)] = 0.2
     chips: Annotated[int, Field(ge=2, le=10_000)] = 8
     samples: Annotated[int, Field(ge=0, le=65_536)] = 64
 
@@ -111,6 +113,13 @@ class Sensitivity(Section):
             raise ValueError(
                 f"samples = {self.samples}: points of a Sobol sequence are balanced only in powers "
                 f"of two; write {max(below, 2)}, {max(2 * below, 4)}, or 0 for none"
+            )
+        n = len(self.parameters)
+        evaluations = self.chips * (1 + 2 * n) + self.samples * (2 + n)
+        if evaluations > MOST_EVALUATIONS:
+            raise ValueError(
+                f"{evaluations:,} evaluations are asked for; {MOST_EVALUATIONS:,} are the most: "
+                f"take fewer chips or samples"
             )
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError("parameters names one of them twice; name each once")
@@ -138,7 +147,7 @@ class Study(Section):
     days: Annotated[float, Field(gt=1.2e-5, le=365_000.0)] = 4.0
     points: Annotated[int, Field(ge=1, le=1000)] = 25
     hardware: Annotated[dict[str, Any], Field(default_factory=dict)]
-    tolerance: Positive = 0.5
+    tolerance: Annotated[float, Field(gt=0.0, le=1e6, allow_inf_nan=False)] = 0.5
     calibration: Calibration = Calibration()
     energy: Energy = Energy()
     sensitivity: Sensitivity | None = None

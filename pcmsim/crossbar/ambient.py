@@ -31,8 +31,11 @@ def ambient_of(temperature: Temperature, span_s: float, folder: Path = Path()) -
     if temperature.celsius is not None:
         return Ambient((0.0,), (temperature.celsius,))
     if temperature.csv is not None:
-        return _from_csv(folder / temperature.csv, temperature.period_s)
-    return _from_formula(temperature, span_s)
+        ambient = _from_csv(folder / temperature.csv, temperature.period_s)
+    else:
+        ambient = _from_formula(temperature, span_s)
+    ambient.check_pieces(span_s)
+    return ambient
 
 
 def _from_formula(temperature: Temperature, span_s: float) -> Ambient:

@@ -82,8 +82,8 @@ def check_same(out: Path, kind: str, config: Config) -> None:
             f"hardware.device = {config.hardware.device}: the parameter set has changed since the "
             f"run in {out} was started; restore it or name a new folder"
         )
-    before = _flat(load_config(out / CONFIG).model_dump(mode="json"))
-    now = _flat(config.model_dump(mode="json"))
+    before = flat(load_config(out / CONFIG).model_dump(mode="json"))
+    now = flat(config.model_dump(mode="json"))
     for key in before | now:
         if before.get(key) != now.get(key):
             raise UsageError(
@@ -153,7 +153,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Object in the JSON file at `path`; raises `DataError` if it is missing or damaged."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{path} holds {values!r:.40}; an object of named values was expected")
@@ -184,10 +184,15 @@ def _check(values: dict[str, Any], kind: str, where: Path) -> None:
         raise DataError(f"{where} is a run of kind {values.get('kind')!r}; {kind!r} was expected")
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of a nested dictionary by their dotted path.
+
+    >>> flat({"a": {"b": 1}, "c": 2})
+    {'a.b': 1, 'c': 2}
+    """
     result: dict[str, Any] = {}
     for key, value in values.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
+        inner = flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
         result |= {f"{prefix}{key}": value} if inner is None else inner
     return result
 

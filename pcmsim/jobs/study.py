@@ -12,7 +12,7 @@ from pcmsim.crossbar import Chip
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder
-from pcmsim.jobs.study_materials import OnTraining, fingerprint, gather, survey
+from pcmsim.jobs.study_materials import OnTraining, fingerprints, gather, survey
 from pcmsim.jobs.study_sensitivity import Asked, asked, sensitivity, with_variants
 from pcmsim.loop import evaluate, measured, program_network
 from pcmsim.studies import (
@@ -22,6 +22,7 @@ from pcmsim.studies import (
     Table,
     assemble,
     cells_of,
+    check_place,
     open_pool,
     sweep,
     units_of,
@@ -70,6 +71,7 @@ def study(
     be used.
     """
     place = where or Where()
+    check_place(place.scheduler, place.workers)
     if not resume:
         folder.check_new(out)
     elif (out / folder.ENVIRONMENT).exists() and not (out / PLAN).exists():
@@ -133,7 +135,9 @@ def _software(materials: Materials, name: str) -> float:
 def _ideal(materials: Materials, name: str) -> float:
     """What mapping alone costs: the loss [nat/step] on ideal devices."""
     subject = materials.subjects[name]
-    chip = Chip(subject.hardware, parameter_set=load_parameter_set("ideal"))
+    # The ideal set has no pulses; a closed loop would find nothing to correct.
+    hardware = subject.hardware.model_copy(update={"programming": "statistical"})
+    chip = Chip(hardware, parameter_set=load_parameter_set("ideal"))
     program_network(chip, subject.network)
     return evaluate(subject.network, subject.dataset.test, measured(chip)).per_step
 
@@ -144,7 +148,7 @@ def _plan(config: Study, materials: Materials, part: Asked | None) -> dict[str, 
     points = None if part is None else part.fingerprint
     return {
         **values,
-        "materials_sha256": fingerprint(materials),
+        "sha256": fingerprints(materials),
         "points_sha256": points,
         "versions": {name: version(name) for name in ("pcmsim", "numpy", "numba", "torch")},
     }
@@ -153,11 +157,11 @@ def _plan(config: Study, materials: Materials, part: Asked | None) -> dict[str, 
 def _open(config: Study, out: Path, plan: dict[str, Any], resume: bool) -> None:
     """Make the folder, or check that the study in it is this one."""
     if resume and (out / PLAN).exists():
-        before = folder.read_json(out / PLAN)
-        for key in plan | before:
-            if plan.get(key) != before.get(key):
+        before, now = folder.flat(folder.read_json(out / PLAN)), folder.flat(plan)
+        for key in now | before:
+            if now.get(key) != before.get(key):
                 raise UsageError(
-                    f"{key} = {plan.get(key)!r:.80}, but the study in {out} was started with "
+                    f"{key} = {now.get(key)!r:.80}, but the study in {out} was started with "
                     f"{before.get(key)!r:.80}; resume it as it was or name a new folder"
                 )
     asked_for = config.model_dump(mode="json", exclude_unset=True)

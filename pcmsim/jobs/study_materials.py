@@ -51,7 +51,7 @@ def survey(study: Study, data_path: Path | None = None) -> Surveyed:
     hardware = _each(reasons, "hardware", configs, lambda c: changed(c.hardware, study.hardware))
     span_s = study.days * DAY_S
     ambients = _each(reasons, "temperatures", study.temperatures, lambda t: ambient_of(t, span_s))
-    data = _each(reasons, "data of networks", configs, lambda c: load(c.data, c.seed, data_path))
+    data = _each(reasons, "data of networks", configs, lambda c: _load(c, data_path))
     reasons += _too_few_sequences(study, data)
     refuse(reasons + reasons_against(study, devices, configs, hardware, ambients))
     return Surveyed(study, configs, hardware, data, devices, ambients, data_path)
@@ -76,24 +76,31 @@ def refuse(reasons: list[str]) -> None:
 
 def changed(hardware: Hardware, changes: dict[str, Any]) -> Hardware:
     """The hardware section of a run with the changes of the study; raises `UsageError`."""
+    if "device" in changes:
+        raise UsageError("hardware.device: the device sets of a study are listed under devices")
     try:
         return Hardware.model_validate(hardware.model_dump(mode="json") | changes)
     except ValidationError as error:
         raise UsageError(explain(error.errors()[0], Hardware)) from None
 
 
-def fingerprint(materials: Materials) -> str:
-    """SHA-256 of what the numbers of a study depend on beside its configuration."""
-    digest = hashlib.sha256()
-    for name, subject in sorted(materials.subjects.items()):
-        digest.update(f"{name} {subject.dataset.source} {subject.hardware!r}".encode())
+def fingerprints(materials: Materials) -> dict[str, str]:
+    """SHA-256 of everything that the numbers of a study depend on beside its configuration."""
+    found = {}
+    for name, subject in materials.subjects.items():
+        parts = [f"{subject.dataset.source} {subject.hardware!r}".encode()]
         for key, tensor in sorted(subject.network.state_dict().items()):
-            digest.update(key.encode() + tensor.numpy().tobytes())
-    for name, devices in sorted(materials.devices.items()):
-        digest.update(name.encode() + TypeAdapter(ParameterSet).dump_json(devices))
-    for name, ambient in sorted(materials.ambients.items()):
-        digest.update(f"{name} {ambient!r}".encode())
-    return digest.hexdigest()
+            parts += [key.encode(), tensor.numpy().tobytes()]
+        found[f"networks.{name}"] = _sha256(*parts)
+    for name, devices in materials.devices.items():
+        found[f"devices.{name}"] = _sha256(TypeAdapter(ParameterSet).dump_json(devices))
+    for name, ambient in materials.ambients.items():
+        found[f"temperatures.{name}"] = _sha256(repr(ambient).encode())
+    return found
+
+
+def _sha256(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _each(
@@ -134,7 +141,8 @@ def _trained(name: str, out: Path, found: Surveyed, on_training: OnTraining | No
             on_training(name, epoch.epoch, config.training.epochs)
 
     begun = (run / folder.ENVIRONMENT).exists()
-    train(config, run, found.data_path, begun, on_epoch)
+    path = found.data_path if config.data.name == "jsb" else None
+    train(config, run, path, begun, on_epoch)
     return run
 
 
@@ -144,6 +152,11 @@ def _subject(run: Path, config: Config, hardware: Hardware, dataset: Dataset) ->
         raise DataError(f"network.yaml and config.yaml in {run} differ; restore both from one copy")
     folder.check_same_data(run, dataset.source)
     return Subject(network, dataset, hardware)
+
+
+def _load(config: Config, data_path: Path | None) -> Dataset:
+    """Data set of a network; the path is for those that read files."""
+    return load(config.data, config.seed, data_path if config.data.name == "jsb" else None)
 
 
 def _too_few_sequences(study: Study, data: dict[str, Dataset]) -> list[str]:

@@ -8,7 +8,7 @@ become one table (`table`).
 from pcmsim.studies.intervals import Mean, chips_needed, mean_over_chips, paired
 from pcmsim.studies.materials import Materials, Subject
 from pcmsim.studies.plan import Cell, Life, Unit, cells_of, study_times, units_of
-from pcmsim.studies.pool import HERE, LOCAL, Pool, open_pool
+from pcmsim.studies.pool import HERE, LOCAL, Pool, check_place, open_pool
 from pcmsim.studies.progress import Failure, open_units, work_through
 from pcmsim.studies.store import sweep
 from pcmsim.studies.table import AXES, Table, assemble, frame
@@ -33,6 +33,7 @@ __all__ = [
     "Unit",
     "assemble",
     "cells_of",
+    "check_place",
     "chips_needed",
     "frame",
     "mean_over_chips",

@@ -1,6 +1,7 @@
 """Where units are worked out: on Dask workers of this machine, of a cluster, or right here."""
 
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -109,28 +110,49 @@ def _client(scheduler: str, workers: int | None) -> Iterator[Client]:
         with _connected(scheduler) as client:
             yield client
         return
-    with (
-        LocalCluster(
+    with _started(workers) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _started(workers: int | None) -> LocalCluster:
+    """Workers on this machine.
+
+    Ctrl-C reaches every process of a terminal and is meant for the command alone: here it is held
+    back until all of them have started, and they inherit that they are not told of it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            # A port of its own choice: another study may be at work beside this one.
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _connected(address: str) -> Client:
     try:
         return Client(address, timeout=_PATIENCE_S)
-    except (OSError, ValueError, TimeoutError) as error:
+    # What a transport that is not there raises is a matter of the transport.
+    except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
         raise UsageError(
-            f"no scheduler answers at {address} ({error}); start one with `dask scheduler`, or "
-            f"leave --scheduler out"
+            f"no scheduler answers at {address!r} ({error}); write local, here, or the address of "
+            f"one that was started with `dask scheduler`, such as tcp://host:8786"
         ) from error
+
+
+def check_place(scheduler: str, workers: int | None) -> None:
+    """Raise `UsageError` if there is no such place to work at."""
+    if workers is not None and (isinstance(workers, bool) or workers < 1):
+        raise UsageError(f"workers = {workers}: at least one is needed")
+    if scheduler not in (LOCAL, HERE):
+        with dask.config.set(_SETTINGS):
+            _connected(scheduler).close()
 
 
 def _finished(futures: Iterable[Future]) -> list[Future]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pcmsim.config import Energy
 from pcmsim.mitigations import Cost
-from pcmsim.studies.intervals import Mean, chips_needed, mean_over_chips, paired
+from pcmsim.studies.intervals import MOST_CHIPS, Mean, chips_needed, mean_over_chips, paired
 from pcmsim.studies.plan import Cell
 from pcmsim.studies.table import AXES, Table
 
@@ -97,7 +97,10 @@ def _means(metric: np.ndarray) -> np.ndarray:
 
 
 def _needed(last: Mean) -> int | None:
-    return None if last.std is None else chips_needed(last.std, WANTED)
+    if last.std is None:
+        return None
+    needed = chips_needed(last.std, WANTED)
+    return None if needed >= MOST_CHIPS else needed
 
 
 def _cost(table: Table, i: int, energy: Energy) -> dict[str, float | None]:

@@ -140,5 +140,5 @@ def test_profiles_that_are_none_are_refused(given, message):
 def test_times_that_are_not_known_and_endless_periods_are_refused():
     with pytest.raises(UsageError, match="from 0 s on; asked for -1 s"):
         OFFICE.at(-1.0)
-    with pytest.raises(UsageError, match="make the pieces longer"):
+    with pytest.raises(UsageError, match="make the pieces or the period longer"):
         age_s(Ambient((0.0, 5e-7), (20.0, 30.0), 1e-6), 0.0, 1e9)

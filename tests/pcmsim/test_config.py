@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pcmsim.config import build, dump, load_config, override
+from pcmsim.config import build, build_study, dump, load_config, load_study, override
 from pcmsim.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,12 +31,20 @@ def test_an_override_wins_over_the_file(tmp_path):
     assert config.network.hidden == (5,)
 
 
-RUNS = sorted(p for p in (ROOT / "configs").glob("*.yaml") if p.name != "campaign.yaml")
+FILES = sorted((ROOT / "configs").glob("*.yaml"))
+STUDIES = [path for path in FILES if path.name.startswith("study-")]
+RUNS = [path for path in FILES if path not in STUDIES and path.name != "campaign.yaml"]
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.name)
 def test_every_shipped_configuration_is_valid(path):
     assert load_config(path).network.inputs == 88
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
+def test_every_shipped_study_is_valid_and_names_shipped_networks(path):
+    study = load_study(path)
+    assert {ROOT / name for name in study.networks.values()} <= set(RUNS)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +130,24 @@ def test_a_fault_in_the_loop_is_named_by_its_path_with_the_way_out(loop, message
     }
     with pytest.raises(UsageError, match=message):
         build(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"refreshes": {"d": {"every": 3.0}}}, r"refreshes\.d\.every is not a known key.*every_s"),
+        ({"temperatures": {"t": {"celcius": 25.0}}}, r"temperatures\.t\.celcius .*celsius"),
+        ({"cells": [{"networks": ["b"]}]}, r"study: cells\.0\.networks: 'b' is not defined"),
+        ({"energy": {"multiply_pj": 1e308}}, r"energy\.multiply_pj"),
+        ({"sensitivity": {"step": 1e-17}}, r"sensitivity\.step"),
+        ({"sensitivity": {"samples": 65536, "chips": 10_000}}, r"sensitivity: .*evaluations"),
+        (
+            {"refreshes": {"d": {"every_s": 4e4, "what": "retrain", "learning_rate": 1e300}}},
+            r"refreshes\.d\.learning_rate",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_study_is_told_by_its_path(change, words):
+    values = {"networks": {"a": "x"}, "devices": {"g": "pcm-gst-90nm"}, "cells": [{}]}
+    with pytest.raises(UsageError, match=words):
+        build_study(values | change)

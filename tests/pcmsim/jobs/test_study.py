@@ -1,4 +1,5 @@
 import json
+import sys
 
 import h5py
 import numpy as np
@@ -160,6 +161,12 @@ def test_all_reasons_are_told_before_any_cell_starts(values, tmp_path):
     [
         ({"hardware": {"driver": "lab:open"}}, "driver"),
         ({"hardware": {"pears": 2}}, "pears"),
+        ({"hardware": {"device": "ideal"}}, "listed under devices"),
+        (
+            {"temperatures": {"t": {"formula": "25+t_s", "period_s": 1e-3, "step_s": 1e-4}}},
+            "changes of temperature",
+        ),
+        ({"temperatures": {"t": {"formula": "30", "period_s": 1e-300}}}, "changes of temperature"),
         ({"calibration": {"sequences": 5000}}, "calibration.sequences"),
         ({"chips": 10_000, "points": 1000, "temperatures": MANY}, "split the study"),
         ({"refreshes": {"daily": {"every_s": 0.01}}}, "refreshes.daily"),
@@ -201,6 +208,27 @@ def test_another_process_is_kept_out_before_anything_is_written(values, finished
     with at_work(out), pytest.raises(UsageError, match="another process"):
         study(build_study(values | {"chips": 4}), out, where=HERE, resume=True)
     assert (out / "study.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("scheduler", ["LOCAL", "", "tcp://127.0.0.1", "tls://127.0.0.1:1"])
+def test_a_scheduler_that_is_none_is_refused_before_anything_is_written(
+    values, tmp_path, monkeypatch, scheduler
+):
+    monkeypatch.setattr(sys.modules["pcmsim.studies.pool"], "_PATIENCE_S", 1.0)
+    with pytest.raises(UsageError, match="local, here, or the address"):
+        study(build_study(values), tmp_path / "study", where=Where(scheduler))
+    with pytest.raises(UsageError, match="workers = 0"):
+        study(build_study(values), tmp_path / "study", where=Where("local", 0))
+    assert not (tmp_path / "study").exists()
+
+
+def test_what_has_changed_is_named_when_a_study_goes_on(values, finished, trained):
+    out, _ = finished
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    config["hardware"]["pairs"] = 2
+    (trained / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UsageError, match=r"sha256\.networks\.soft = "):
+        study(build_study(values), out, where=HERE, resume=True)
 
 
 def test_cells_that_fail_are_listed_and_the_others_are_there(values, tmp_path, monkeypatch):

@@ -96,7 +96,7 @@ def test_a_study_that_lost_part_of_its_work_resumes_to_the_same_bytes(finished, 
 
 def test_other_points_are_no_resumption(finished, run):
     out, _ = finished
-    with pytest.raises(UsageError, match=r"sensitivity = .*resume it as it was"):
+    with pytest.raises(UsageError, match=r"sensitivity\.step = 0\.1.*resume it as it was"):
         jobs.study(study_of(run, step=0.1), out, where=jobs.Where(HERE), resume=True)
 
 

@@ -91,6 +91,44 @@ def test_arrays_of_another_shape_are_not_taken(units, tmp_path):
         load(tmp_path, units[0])
 
 
+def test_files_that_were_swapped_are_noticed(units, tmp_path):
+    for unit in units:
+        save(tmp_path, unit, lived(unit))
+    first, second = (unit_file(tmp_path, unit) for unit in units[:2])
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(DataError, match="put it back in its place"):
+        load(tmp_path, units[1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_is_not_taken_for_a_measurement(units, tmp_path, bad):
+    found = lived(units[0])
+    found[units[0].lives[0]].metric[0, 0, 0] = bad
+    save(tmp_path, units[0], found)
+    with pytest.raises(DataError, match="never measured"):
+        load(tmp_path, units[0])
+
+
+def test_a_flipped_bit_changes_no_result_unseen(units, tmp_path):
+    """Every 97th byte of the file, one bit each: the same numbers, or a refusal."""
+    save(tmp_path, units[0], lived(units[0]))
+    path = unit_file(tmp_path, units[0])
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        try:
+            found = load(tmp_path, units[0])
+        except DataError:
+            refused += 1
+            continue
+        # A life whose name was hit is missing, and is measured again.
+        assert equal(found, {life: v for life, v in lived(units[0]).items() if life in found})
+    assert refused > 0
+
+
 def test_finished_units_are_not_begun_again(units, tmp_path):
     save(tmp_path, units[0], lived(units[0]))
     begun = []
