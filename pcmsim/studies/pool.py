@@ -1,7 +1,6 @@
 """Where units are worked out: on Dask workers of this machine, of a cluster, or right here."""
 
 import logging
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -115,24 +114,16 @@ def _client(scheduler: str, workers: int | None) -> Iterator[Client]:
 
 
 def _started(workers: int | None) -> LocalCluster:
-    """Workers on this machine.
-
-    Ctrl-C reaches every process of a terminal and is meant for the command alone: here it is held
-    back until all of them have started, and they inherit that they are not told of it.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            # A port of its own choice: another study may be at work beside this one.
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.ERROR,
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    """Workers on this machine, which no other machine can reach."""
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        # A port of its own choice: another study may be at work beside this one.
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
 
 
 def _connected(address: str) -> Client:
