@@ -9,11 +9,11 @@ from pcmsim.devices.fluctuation import fluctuation
 from pcmsim.devices.laws import FloatArray
 from pcmsim.devices.modes import Modes
 
-_MOST = 64
+_MOST_BYTES = 2**26
 
 
 class Recent:
-    """`fluctuation` with a memory of its latest answers; the numbers are the same.
+    """`fluctuation` with a memory of its latest answers, 64 MiB of them; the numbers are the same.
 
     For one device set and several chips of one seed that differ in their surroundings: noise is a
     function of the device, the time and the last pulse alone.
@@ -28,6 +28,7 @@ class Recent:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[object, ...], FloatArray] = OrderedDict()
+        self._bytes = 0
 
     def __call__(
         self,
@@ -48,8 +49,9 @@ class Recent:
             found = fluctuation(band, shape, key, now_s, pulse_s)
             found.flags.writeable = False
             self._known[address] = found
-            if len(self._known) > _MOST:
-                self._known.popitem(last=False)
+            self._bytes += found.nbytes
+            while self._bytes > _MOST_BYTES and len(self._known) > 1:
+                self._bytes -= self._known.popitem(last=False)[1].nbytes
         return found
 
 

@@ -13,7 +13,7 @@ from pcmsim.loop.aware import Disturbance, hold_all
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, load_checkpoint
 from pcmsim.loop.crossbar import Crossbar, Restorable, Timekeeper, Worn
 from pcmsim.loop.driver import find_driver, guarded, open_arrays
-from pcmsim.loop.evaluation import Evaluation, evaluate
+from pcmsim.loop.evaluation import Evaluation, evaluate, in_batches
 from pcmsim.loop.guarded import Guarded, HardwareError
 from pcmsim.loop.in_loop import train_in_loop
 from pcmsim.loop.linear import HardwareLinear, measured_product
@@ -60,6 +60,7 @@ __all__ = [
     "follow",
     "guarded",
     "hold_all",
+    "in_batches",
     "load_checkpoint",
     "measured",
     "measured_product",

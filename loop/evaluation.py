@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pcmsim.datasets import Split, batches
+from pcmsim.datasets import Batch, Split, batches
 from pcmsim.networks import Multiply, SpikingNetwork, nll
 
 BATCH_SIZE = (
@@ -45,8 +45,19 @@ class ActivityProbe:
         return outputs
 
 
-def evaluate(network: SpikingNetwork, split: Split, multiply: Multiply | None = None) -> Evaluation:
-    """Evaluate `network` on `split`, without gradients and without dropout.
+def in_batches(split: Split) -> tuple[Batch, ...]:
+    """Batches that a split is evaluated in; for many evaluations made once.
+
+    Sequences of like length share a batch: padding would be multiplied on the chip too.
+    """
+    ordered = Split(split.name, tuple(sorted(split.rolls, key=len)))
+    return tuple(batches(ordered, BATCH_SIZE))
+
+
+def evaluate(
+    network: SpikingNetwork, split: Split | tuple[Batch, ...], multiply: Multiply | None = None
+) -> Evaluation:
+    """Evaluate `network` on `split` or its batches, without gradients and without dropout.
 
     `multiply(name, rows)` replaces the products with the matrices, as in
     `SpikingNetwork.forward`: pass the measured products of a chip.
@@ -54,9 +65,7 @@ def evaluate(network: SpikingNetwork, split: Split, multiply: Multiply | None = 
     probe = ActivityProbe()
     total, steps, averages = 0.0, 0, []
     with torch.no_grad():
-        # Sequences of like length share a batch: padding would be multiplied on the chip too.
-        ordered = Split(split.name, tuple(sorted(split.rolls, key=len)))
-        for batch in batches(ordered, BATCH_SIZE):
+        for batch in in_batches(split) if isinstance(split, Split) else split:
             probe.mask = torch.from_numpy(batch.mask)
             logits = network(torch.from_numpy(batch.inputs), multiply, probe)
             errors = nll(logits, torch.from_numpy(batch.targets), probe.mask).tolist()

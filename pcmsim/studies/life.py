@@ -1,7 +1,7 @@
 """One chip as it ages: refreshed when it is time, measured with each compensation."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from pcmsim.crossbar import Chip
 from pcmsim.crossbar.mapping import FloatArray
-from pcmsim.datasets import Split
+from pcmsim.datasets import Batch
 from pcmsim.devices import pulse_s
 from pcmsim.errors import PcmsimError
-from pcmsim.loop import evaluate
+from pcmsim.loop import evaluate, in_batches
 from pcmsim.mitigations import COMPENSATIONS, Correction, Cost, Known, Site, refresh_of
 from pcmsim.networks import Multiply
 from pcmsim.studies.materials import Materials
@@ -38,22 +38,26 @@ class Moment:
 
 
 def moments(
-    unit: Unit, life: Life, materials: Materials, chip: Chip, twin: Chip
+    unit: Unit,
+    life: Life,
+    materials: Materials,
+    chip: Chip,
+    commissioned: Mapping[str, tuple[Known, Cost]],
 ) -> Iterator[Moment]:
     """Yield one `Moment` for each time of the unit; the clock of `chip` runs along.
 
-    `chip` has just been programmed with the network, and `twin` is the same chip by its seed: on it
-    the references of compensations are measured, at the age t0 and the reference temperature.
-    Raises `PcmsimError` if a loss is no number.
+    `chip` has just been programmed with the network; `commissioned` has the reference of each
+    compensation and what it took (`commission`). Raises `PcmsimError` if a loss is no number.
     """
     subject = materials.subjects[unit.network]
     settings = materials.study.calibration
+    test = in_batches(subject.dataset.test)
     network = deepcopy(subject.network) if life.refresh != NO_REFRESH else subject.network
     site = Site(chip, network, subject.dataset, settings)
     programmed_s, last_s = chip.clock.now_s, 0.0
-    prepared = _prepared(life, site)
-    known, measured = _commissioned(life, Site(twin, subject.network, subject.dataset, settings))
-    commissioning = tuple(prepared[kind] + measured[kind] for kind in life.compensations)
+    prepared = _prepared(life.compensations, site)
+    known = {kind: commissioned[kind][0] for kind in life.compensations}
+    first = tuple(prepared[kind] + commissioned[kind][1] for kind in life.compensations)
     for t_s in unit.times_s:
         refreshed, own, new = _refresh(site, life, materials, programmed_s, (last_s, t_s))
         known, last_s = known | new, t_s
@@ -63,35 +67,42 @@ def moments(
             corrections[kind], cost = _calibrate(site, kind, known[kind], t_s)
             own[kind] = own.get(kind, Cost()) + cost
         memo = FirstProducts(site)
-        test = subject.dataset.test
         metric = np.array([memo.evaluate(test, corrections[k], t_s) for k in life.compensations])
         _check(metric, life, t_s)
-        yield Moment(metric, tuple(own[k] for k in life.compensations), refreshed, commissioning)
+        yield Moment(metric, tuple(own[k] for k in life.compensations), refreshed, first)
 
 
-def _prepared(life: Life, site: Site) -> dict[str, Cost]:
+def commission(
+    kinds: Sequence[str], unit: Unit, materials: Materials, twin: Chip
+) -> dict[str, tuple[Known, Cost]]:
+    """References of compensations, and what each took.
+
+    Measured on `twin`, the chip by its seed, when its devices are t0 old, at the reference
+    temperature: whatever a chip goes through later, it was commissioned in the same way.
+    """
+    subject = materials.subjects[unit.network]
+    site = Site(twin, subject.network, subject.dataset, materials.study.calibration)
+    states = [state for matrix in twin.matrices.values() for state in matrix.states]
+    written_s = max(float(np.max(state.programmed_at_s)) for state in states)
+    _prepared(kinds, site)
+    _wait_until(twin, pulse_s(twin.values, written_s) + twin.values.t0_s)
+    known, costs = _references(kinds, site)
+    return {kind: (known[kind], costs[kind]) for kind in kinds}
+
+
+def _prepared(kinds: Sequence[str], site: Site) -> dict[str, Cost]:
     """Let each compensation set apart what it needs; what that took."""
     costs = {}
-    for kind in life.compensations:
+    for kind in kinds:
         site.cost = Cost()
         COMPENSATIONS[kind].prepare(site)
         costs[kind] = site.cost
     return costs
 
 
-def _commissioned(life: Life, site: Site) -> tuple[dict[str, Known], dict[str, Cost]]:
-    """References of all compensations, measured on the twin when its devices are t0 old."""
-    chip = site.chip
-    states = [state for matrix in chip.matrices.values() for state in matrix.states]
-    written_s = max(float(np.max(state.programmed_at_s)) for state in states)
-    _prepared(life, site)
-    _wait_until(chip, pulse_s(chip.values, written_s) + chip.values.t0_s)
-    return _references(life, site)
-
-
-def _references(life: Life, site: Site) -> tuple[dict[str, Known], dict[str, Cost]]:
+def _references(kinds: Sequence[str], site: Site) -> tuple[dict[str, Known], dict[str, Cost]]:
     known, costs = {}, {}
-    for kind in life.compensations:
+    for kind in kinds:
         site.cost = Cost()
         site.chip.address_reads(kind, "reference", site.chip.clock.now_s.hex())
         known[kind] = COMPENSATIONS[kind].reference(site)
@@ -122,10 +133,10 @@ def _refresh(
         refresh.act(site)
         total += site.cost
         if refresh.renews_devices:
-            costs = _prepared(life, site)
+            costs = _prepared(life.compensations, site)
             own = {kind: own[kind] + costs[kind] for kind in own}
         if refresh.renews_reference:
-            known, costs = _references(life, site)
+            known, costs = _references(life.compensations, site)
             own = {kind: own[kind] + costs[kind] for kind in own}
     return total, own, known
 
@@ -162,7 +173,9 @@ class FirstProducts:
         self._first = site.matrices[0]
         self._known: list[FloatArray] = []
 
-    def evaluate(self, split: Split, correction: Correction, t_s: float) -> tuple[float, float]:
+    def evaluate(
+        self, split: tuple[Batch, ...], correction: Correction, t_s: float
+    ) -> tuple[float, float]:
         """Loss per step and per sequence [nat/step] with the outputs corrected."""
         self._site.chip.address_reads("evaluate", t_s.hex())
         found = evaluate(self._site.network, split, self._multiplier(correction))

@@ -92,7 +92,9 @@ def units_of(study: Study) -> tuple[Unit, ...]:
     every cell.
     """
     cells, times_s = cells_of(study), study_times(study.days, study.points)
-    pairs = dict.fromkeys((cell.network, cell.devices) for cell in cells)
+    found = dict.fromkeys((cell.network, cell.devices) for cell in cells)
+    # Networks on the same devices follow one another: what they share is then worked out once.
+    pairs = sorted(found, key=lambda pair: tuple(study.devices).index(pair[1]))
     lives = {pair: _lives(cells, *pair) for pair in pairs}
     return tuple(
         Unit(*pair, chip, lives[pair], times_s) for chip in range(study.chips) for pair in pairs

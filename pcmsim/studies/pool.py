@@ -4,17 +4,19 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Protocol
 
 import dask
 from distributed import Client, Future, LocalCluster, wait
 
+from pcmsim.devices import Recent
 from pcmsim.errors import PcmsimError, UsageError
 from pcmsim.studies.materials import Materials
 from pcmsim.studies.plan import Unit
 from pcmsim.studies.unit import Outcome, run_unit
 
-Work = Callable[[Unit, Materials], Outcome]
+Work = Callable[[Unit, Materials, Recent], Outcome]
 LOCAL, HERE = "local", "here"
 # A cluster that does not answer by then is not there.
 _PATIENCE_S = 20.0
@@ -37,8 +39,10 @@ class Here:
 
     def outcomes(self, units: Iterable[Unit]) -> Iterator[tuple[Unit, Outcome]]:
         """Yield units in order."""
-        for unit in units:
-            yield unit, self._work(unit, self._materials)
+        for group in of_one_chip(units):
+            recent = Recent()
+            for unit in group:
+                yield unit, self._work(unit, self._materials, recent)
 
 
 class Workers:
@@ -54,19 +58,35 @@ class Workers:
 
         Begun in the order of `units`. None comes now and then, so that whoever asks can stop.
         """
-        futures = {self._submit(unit, -i): unit for i, unit in enumerate(units)}
+        futures = {self._submit(group, -i): group for i, group in enumerate(of_one_chip(units))}
         try:
             while futures:
                 for future in _finished(futures):
-                    yield futures[future], _outcome(future, futures[future])
-                    del futures[future]
+                    yield from _outcomes(future, futures.pop(future))
                 yield None
         finally:
             self._client.cancel(list(futures))
 
-    def _submit(self, unit: Unit, priority: int) -> Future:
+    def _submit(self, group: tuple[Unit, ...], priority: int) -> Future:
         # Not pure: a unit that failed is worked out again, not looked up.
-        return self._client.submit(self._work, unit, self._materials, priority=priority, pure=False)
+        return self._client.submit(
+            run_group, group, self._materials, self._work, priority=priority, pure=False
+        )
+
+
+def of_one_chip(units: Iterable[Unit]) -> Iterator[tuple[Unit, ...]]:
+    """Groups of units that follow one another with the same devices on the same chip.
+
+    They differ in the network alone, and slow noise is a matter of devices.
+    """
+    for _, group in groupby(units, key=lambda unit: (unit.devices, unit.chip)):
+        yield tuple(group)
+
+
+def run_group(units: tuple[Unit, ...], materials: Materials, work: Work) -> list[Outcome]:
+    """Work out units of one chip, one after the other."""
+    recent = Recent()
+    return [work(unit, materials, recent) for unit in units]
 
 
 @contextmanager
@@ -128,6 +148,8 @@ def _started(workers: int | None) -> LocalCluster:
 
 def _connected(address: str) -> Client:
     try:
+        if "://" not in address:
+            raise ValueError("no address")
         return Client(address, timeout=_PATIENCE_S)
     # What a transport that is not there raises is a matter of the transport.
     except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
@@ -164,10 +186,9 @@ def _same(materials: Materials) -> Materials:
     return materials
 
 
-def _outcome(future: Future, unit: Unit) -> Outcome:
+def _outcomes(future: Future, units: tuple[Unit, ...]) -> list[tuple[Unit, Outcome]]:
     error = future.exception()
     if error is None:
-        found: Outcome = future.result()
-        return found
+        return list(zip(units, future.result(), strict=True))
     reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return Outcome({}, dict.fromkeys(unit.lives, reason))
+    return [(unit, Outcome({}, dict.fromkeys(unit.lives, reason))) for unit in units]

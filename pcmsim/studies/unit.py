@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcmsim.crossbar import Chip
-from pcmsim.devices import Ambient, ParameterSet, Recent
+from pcmsim.devices import Ambient, Recent
 from pcmsim.loop import one_thread, program_network
-from pcmsim.mitigations import Cost
+from pcmsim.mitigations import Cost, Known
 from pcmsim.rng import key
-from pcmsim.studies.life import Moment, moments
+from pcmsim.studies.life import Moment, commission, moments
 from pcmsim.studies.materials import Materials
 from pcmsim.studies.plan import Life, Unit
 
@@ -43,15 +43,15 @@ class Outcome:
     failed: dict[Life, str]
 
 
-def run_unit(unit: Unit, materials: Materials) -> Outcome:
+def run_unit(unit: Unit, materials: Materials, recent: Recent | None = None) -> Outcome:
     """Measure all lives of a chip; a life that fails leaves the others alone.
 
     Lives go through time together, so that what they share, such as the slow noise of devices
     that nobody has rewritten, is worked out once for each time. The numbers of a life do not
-    depend on which others there are.
+    depend on which others there are. `recent` is slow noise that other units of the chip left.
     """
     with one_thread():
-        recent = Recent()
+        bench = Bench(unit, materials, Recent() if recent is None else recent)
         running: dict[Life, Iterator[Moment]] = {}
         seen: dict[Life, list[Moment]] = {life: [] for life in unit.lives}
         failed: dict[Life, str] = {}
@@ -61,7 +61,7 @@ def run_unit(unit: Unit, materials: Materials) -> Outcome:
                     continue
                 try:
                     if life not in running:
-                        running[life] = _begin(unit, life, materials, recent)
+                        running[life] = bench.begin(life)
                     seen[life].append(next(running[life]))
                     if t_s == unit.times_s[-1]:
                         del running[life]  # a chip that is done leaves memory to the next
@@ -72,35 +72,40 @@ def run_unit(unit: Unit, materials: Materials) -> Outcome:
     return Outcome({life: _lived(seen[life]) for life in unit.lives if life not in failed}, failed)
 
 
-def _begin(unit: Unit, life: Life, materials: Materials, recent: Recent) -> Iterator[Moment]:
-    devices = materials.devices[life.devices or unit.devices]
-    ambient = materials.ambients[life.temperature]
-    chip = _programmed(unit, materials, recent, devices, ambient)
-    return moments(unit, life, materials, chip, _programmed(unit, materials, recent, devices, None))
+class Bench:
+    """Chips of one unit as they are made, and the references that their compensations share."""
 
+    def __init__(self, unit: Unit, materials: Materials, recent: Recent) -> None:
+        self._unit, self._materials, self._recent = unit, materials, recent
+        self._commissioned: dict[tuple[str, str], tuple[Known, Cost]] = {}
 
-def _programmed(
-    unit: Unit,
-    materials: Materials,
-    recent: Recent,
-    devices: ParameterSet,
-    ambient: Ambient | None,
-) -> Chip:
-    """The chip of the unit, just programmed; None is the reference temperature.
+    def begin(self, life: Life) -> Iterator[Moment]:
+        """The life of a chip that is programmed now."""
+        name = life.devices or self._unit.devices
+        new = [kind for kind in life.compensations if (name, kind) not in self._commissioned]
+        if new:
+            found = commission(new, self._unit, self._materials, self._programmed(name, None))
+            self._commissioned |= {(name, kind): reference for kind, reference in found.items()}
+        chip = self._programmed(name, self._materials.ambients[life.temperature])
+        known = {kind: self._commissioned[name, kind] for kind in life.compensations}
+        return moments(self._unit, life, self._materials, chip, known)
 
-    Its seed is that of its number alone: the same chip holds every network and meets every
-    temperature and mitigation, so that differences between them are differences on one chip.
-    """
-    subject = materials.subjects[unit.network]
-    chip = Chip(
-        subject.hardware,
-        key(materials.study.seed, "chip", unit.chip),
-        parameter_set=devices,
-        ambient=ambient,
-        recent=recent,
-    )
-    program_network(chip, subject.network)
-    return chip
+    def _programmed(self, devices: str, ambient: Ambient | None) -> Chip:
+        """The chip of the unit, just programmed; None is the reference temperature.
+
+        Its seed is that of its number alone: the same chip holds every network and meets every
+        temperature and mitigation, so that differences between them are differences on one chip.
+        """
+        subject = self._materials.subjects[self._unit.network]
+        chip = Chip(
+            subject.hardware,
+            key(self._materials.study.seed, "chip", self._unit.chip),
+            parameter_set=self._materials.devices[devices],
+            ambient=ambient,
+            recent=self._recent,
+        )
+        program_network(chip, subject.network)
+        return chip
 
 
 def _lived(seen: list[Moment]) -> Lived:

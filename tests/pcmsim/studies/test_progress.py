@@ -22,7 +22,7 @@ def lived(unit, seed=0.0):
     return found
 
 
-def good(unit, materials):
+def good(unit, materials, recent=None):
     return Outcome(lived(unit), {})
 
 
@@ -32,7 +32,7 @@ class Broken:
     def __init__(self, times):
         self.left = times
 
-    def __call__(self, unit, materials):
+    def __call__(self, unit, materials, recent=None):
         bad = unit.lives[0]
         if unit.chip != 1 or self.left == 0:
             return Outcome(lived(unit), {})
@@ -133,7 +133,7 @@ def test_finished_units_are_not_begun_again(units, tmp_path):
     save(tmp_path, units[0], lived(units[0]))
     begun = []
 
-    def work(unit, materials):
+    def work(unit, materials, recent=None):
         begun.append(unit.name)
         return good(unit, materials)
 

@@ -40,7 +40,7 @@ def metric_of(plan, function):
 def worker(plan, function):
     """What `run_unit` would do, if chips were `function`."""
 
-    def work(unit, materials):
+    def work(unit, materials, recent=None):
         lived = {}
         for life in unit.lives:
             u = centred(plan.factors[[number_of(life.devices)]])
@@ -189,7 +189,7 @@ def test_work_that_was_interrupted_goes_on_to_the_same_numbers(tmp_path):
     whole = worker(plan, linear)
     seen = []
 
-    def stops(unit, materials):
+    def stops(unit, materials, recent=None):
         seen.append(unit)
         if len(seen) == 4:
             raise KeyboardInterrupt
