@@ -15,8 +15,9 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	    --editable '.[music,test]'
 	touch $(STAMP)
 
+# Two files at a time: most tests use one core.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

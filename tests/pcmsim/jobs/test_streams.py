@@ -132,8 +132,8 @@ def test_no_two_streams_overlap_and_no_time_that_has_room_is_left_out(seconds):
     ("options", "said"),
     [
         ({"step_s": 0.1}, "ask for streaming as well"),
-        ({"streaming": True, "step_s": -0.1}, "step_s = -0.1: write a finite time"),
-        ({"streaming": True, "step_s": np.inf}, "step_s = inf: write a finite time"),
+        ({"streaming": True, "step_s": -0.1}, "step_s = -0.1: write a time from 0"),
+        ({"streaming": True, "step_s": np.inf}, "step_s = inf: write a time from 0"),
         ({"streaming": True, "step_s": 1e6}, "ends within a year"),
     ],
 )

@@ -57,6 +57,8 @@ def test_with_one_exponent_for_all_global_compensation_restores_the_metric(unit,
     life, alone = one(unit, times_s=times_s)
     none, compensated = lived(alone, alike).lived[life].metric[..., 0]
     np.testing.assert_allclose(compensated, compensated[0], atol=2e-5)
+    # The reference is what devices showed at the age t0, when nothing had to be restored.
+    assert compensated[0] == pytest.approx(none[0], abs=2e-5)
     assert np.abs(none - none[0]).max() > 0.02
 
 
