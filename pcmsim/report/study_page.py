@@ -31,6 +31,11 @@ from pcmsim.yamltext import load_yaml
 TEMPLATE = "study.html.jinja"
 CONFIG = "study.yaml"
 _LONGEST_IN_TITLE = 20
+_MORE_COMPENSATIONS = {
+    "bias": "one factor per matrix, and offsets of the outputs from unlabelled data",
+    "statistics": "mean and spread of every column from unlabelled data",
+    "reference_devices": "one factor per matrix from cells programmed with it",
+}
 OPEN_PANELS, MOST_PANELS = 12, 24
 Where = tuple[str, str, str]
 
@@ -208,7 +213,8 @@ def _sensitivity(study: Study) -> Mapping[str, Any] | None:
 def _explained(study: Study) -> list[tuple[str, str]]:
     """Compensations of the study whose names need words."""
     kinds = dict.fromkeys(cell.compensation for cell in study.cells)
-    return [(kind, COMPENSATIONS[kind]) for kind in kinds if kind in COMPENSATIONS]
+    words = COMPENSATIONS | _MORE_COMPENSATIONS
+    return [(kind, words[kind]) for kind in kinds if kind in words]
 
 
 def _described(study: Study, origin: Origin, axis: str, section: str) -> list[tuple[str, str]]:
