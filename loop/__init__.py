@@ -16,6 +16,7 @@ from pcmsim.loop.driver import find_driver, guarded, open_arrays
 from pcmsim.loop.evaluation import Evaluation, evaluate, in_batches
 from pcmsim.loop.guarded import Guarded, HardwareError
 from pcmsim.loop.in_loop import train_in_loop
+from pcmsim.loop.judging import inputs
 from pcmsim.loop.linear import HardwareLinear, measured_product
 from pcmsim.loop.loop_checkpoint import restore_training, save_training
 from pcmsim.loop.loop_network import LoopNetwork
@@ -61,6 +62,7 @@ __all__ = [
     "guarded",
     "hold_all",
     "in_batches",
+    "inputs",
     "load_checkpoint",
     "measured",
     "measured_product",

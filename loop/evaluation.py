@@ -1,28 +1,33 @@
 """How well a network predicts a split of a data set."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pcmsim.datasets import Batch, Split, batches
-from pcmsim.networks import Multiply, SpikingNetwork, nll
+from pcmsim.datasets import Batch, Sequences
+from pcmsim.loop import judging
+from pcmsim.networks import Multiply, SpikingNetwork
 
-BATCH_SIZE = (
-    16  # sequences at once; bounds memory; on a chip it also orders the draws of read noise
-)
+# Sequences at once, or as many short ones as make so many rows; bounds memory, and on a chip it
+# also orders the draws of read noise.
+BATCH_SIZE = 16
+ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    r"""Negative log-likelihood of a split [nat/step], and the mean output of the hidden units.
+    r"""Metric of a split (see `Dataset.metric`), and the mean output of the hidden units.
 
-    With :math:`E_i` the sum over notes and over the :math:`T_i` predicted steps of sequence i,
-    `per_step` = :math:`\sum_i E_i / \sum_i T_i`, the number of Boulanger-Lewandowski et al.
-    (arXiv:1206.6392), and `per_sequence` = the mean over i of :math:`E_i / T_i`. Papers do not
-    always say which of the two they print. `activity` is in outputs per unit and step: the
-    firing rate of spiking units, the mean activation of soft ones.
+    With :math:`E_i` the sum over the :math:`T_i` steps of sequence i that count, `per_step` =
+    :math:`\sum_i E_i / \sum_i T_i` and `per_sequence` = the mean over i of :math:`E_i / T_i`. For
+    chorales E is the negative log-likelihood [nat] of all notes, `per_step` that of
+    Boulanger-Lewandowski et al. (arXiv:1206.6392), and papers do not always say which of the two
+    they print. For classes E is the number of errors, and both are the same where a sequence has
+    one. `activity` is in outputs per unit and step: the firing rate of spiking units, the mean
+    activation of soft ones.
     """
 
     per_step: float
@@ -45,17 +50,28 @@ class ActivityProbe:
         return outputs
 
 
-def in_batches(split: Split) -> tuple[Batch, ...]:
+def in_batches(split: Sequences) -> tuple[Batch, ...]:
     """Batches that a split is evaluated in; for many evaluations made once.
 
     Sequences of like length share a batch: padding would be multiplied on the chip too.
     """
-    ordered = Split(split.name, tuple(sorted(split.rolls, key=len)))
-    return tuple(batches(ordered, BATCH_SIZE))
+    return tuple(_in_batches(split))
+
+
+def _in_batches(split: Sequences) -> Iterator[Batch]:
+    steps = split.steps()
+    order = sorted(range(len(split)), key=steps.__getitem__)
+    start = 0
+    while start < len(order):
+        size = max(BATCH_SIZE, ROWS // max(steps[order[start]], 1) if split.kind != "notes" else 0)
+        yield split.batch(order[start : start + size])
+        start += size
 
 
 def evaluate(
-    network: SpikingNetwork, split: Split | tuple[Batch, ...], multiply: Multiply | None = None
+    network: SpikingNetwork,
+    split: Sequences | tuple[Batch, ...],
+    multiply: Multiply | None = None,
 ) -> Evaluation:
     """Evaluate `network` on `split` or its batches, without gradients and without dropout.
 
@@ -65,14 +81,14 @@ def evaluate(
     probe = ActivityProbe()
     total, steps, averages = 0.0, 0, []
     with torch.no_grad():
-        for batch in in_batches(split) if isinstance(split, Split) else split:
+        for batch in split if isinstance(split, tuple) else _in_batches(split):
             probe.mask = torch.from_numpy(batch.mask)
-            logits = network(torch.from_numpy(batch.inputs), multiply, probe)
-            errors = nll(logits, torch.from_numpy(batch.targets), probe.mask).tolist()
-            lengths = batch.mask.sum(axis=0).tolist()
+            outputs = network(judging.inputs(batch), multiply, probe)
+            errors = judging.score(network, outputs, batch).tolist()
+            lengths = judging.count(network, batch).tolist()
             total += math.fsum(errors)
             steps += sum(lengths)
-            averages += [error / length for error, length in zip(errors, lengths, strict=True)]
+            averages += [e / n for e, n in zip(errors, lengths, strict=True) if n]
     return Evaluation(
         per_step=total / steps,
         per_sequence=math.fsum(averages) / len(averages),

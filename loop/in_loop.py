@@ -19,6 +19,7 @@ from pcmsim import config
 from pcmsim.config import Loop, Phase
 from pcmsim.datasets import Batch, Dataset, batches
 from pcmsim.errors import PcmsimError
+from pcmsim.loop import judging
 from pcmsim.loop.dropout import dropout
 from pcmsim.loop.loop_run import (
     LoopReport,
@@ -32,7 +33,6 @@ from pcmsim.loop.loop_run import (
 from pcmsim.loop.programming import program
 from pcmsim.loop.rules import Digital, Refresh, UpdateRule, make_rule
 from pcmsim.loop.threads import one_thread
-from pcmsim.networks import nll
 from pcmsim.rng import key, stream
 
 # In a rule's memory: a change that an array which failed before has kept from it.
@@ -119,7 +119,7 @@ def _epoch(
             run.position,
             batch=number + 1,
             loss=run.position.loss + loss,
-            steps=run.position.steps + int(batch.mask.sum()),
+            steps=run.position.steps + int(judging.count(run.model.network, batch).sum()),
         )
         try:
             _act(run, loop, rules, change, partial(stream, seed, "loop rule", *here))
@@ -179,8 +179,7 @@ def _descend(
     """One step of the optimiser; the change [µS] it wants of each matrix, and the loss [nat]."""
     model = run.model
     drop = dropout(loop.dropout, torch.Generator().manual_seed(dropout_key))
-    logits = model(torch.from_numpy(batch.inputs), drop)
-    loss = nll(logits, torch.from_numpy(batch.targets), torch.from_numpy(batch.mask)).sum()
+    loss = judging.loss(model.network, model(judging.inputs(batch), drop), batch).sum()
     if not math.isfinite(loss.item()):
         raise PcmsimError(
             f"the loss became {loss.item()} in phase {run.position.phase + 1}, epoch "

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pcmsim.datasets import Split, pad
+from pcmsim.datasets import Sequences
+from pcmsim.loop import judging
 from pcmsim.loop.crossbar import Crossbar, FloatArray
 from pcmsim.loop.evaluation import evaluate
 from pcmsim.loop.loop_network import LoopNetwork
@@ -31,8 +32,8 @@ class Measured:
 
 def follow(
     model: LoopNetwork,
-    test: Split,
-    calibration: Split,
+    test: Sequences,
+    calibration: Sequences,
     kinds: Sequence[Compensation],
     times_s: Sequence[float],
 ) -> list[Measured]:
@@ -63,9 +64,9 @@ def follow(
     return found
 
 
-def _inputs(model: LoopNetwork, calibration: Split) -> dict[str, FloatArray]:
+def _inputs(model: LoopNetwork, calibration: Sequences) -> dict[str, FloatArray]:
     """Inputs that each matrix receives while the calibration sequences are played, padding left."""
-    batch = pad(calibration.rolls)
+    batch = calibration.batch(range(len(calibration)))
     seen: dict[str, FloatArray] = {}
 
     def multiply(name: str, rows: Tensor) -> Tensor:
@@ -74,5 +75,5 @@ def _inputs(model: LoopNetwork, calibration: Split) -> dict[str, FloatArray]:
         return model.multiply(name, rows)
 
     with torch.no_grad():
-        model.network(torch.from_numpy(batch.inputs), multiply)
+        model.network(judging.inputs(batch), multiply)
     return seen

@@ -10,17 +10,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pcmsim.crossbar import Chip, Readout
-from pcmsim.datasets import Batch, Split, pad
+from pcmsim.datasets import Batch, Sequences
 from pcmsim.errors import UsageError
+from pcmsim.loop import judging
 from pcmsim.loop.evaluation import ActivityProbe, Evaluation
 from pcmsim.loop.measured import measured
 from pcmsim.loop.pace import Pace, check_seconds
-from pcmsim.networks import Multiply, SpikingNetwork, nll
+from pcmsim.networks import Multiply, SpikingNetwork
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Streamed:
 
 def stream_s(
     network: SpikingNetwork,
-    split: Split,
+    split: Sequences,
     multiply_s: float,
     *,
     step_s: float = 0.0,
@@ -46,21 +46,23 @@ def stream_s(
     negative or not finite.
 
     >>> from pcmsim.config import Network
+    >>> import numpy as np
+    >>> from pcmsim.datasets import Split
     >>> split = Split("test", (np.zeros((3, 88), np.uint8), np.zeros((5, 88), np.uint8)))
     >>> stream_s(SpikingNetwork(Network(unit="snu")), split, 1e-6, step_s=0.5, gap_s=1.0)
     4.0
     """
     check_seconds("step_s", step_s)
     check_seconds("gap_s", gap_s)
-    steps = sum(len(roll) - 1 for roll in split.rolls)
+    steps = sum(split.steps())
     longest_s = max(step_s, len(network.matrices()) * multiply_s)
-    return steps * longest_s + max(len(split.rolls) - 1, 0) * gap_s
+    return steps * longest_s + max(len(split) - 1, 0) * gap_s
 
 
 def stream(
     network: SpikingNetwork,
     chip: Chip,
-    split: Split,
+    split: Sequences,
     factor: Readout | None = None,
     *,
     step_s: float = 0.0,
@@ -83,23 +85,25 @@ def stream(
     Raises `UsageError` for a split without sequences, times that are negative or not finite, or a
     matrix that is not on the chip, before any time has passed.
     """
-    if not split.rolls:
+    if not len(split):
         raise UsageError(f"split {split.name} has no sequences; there is nothing to stream")
     _check_matrices(network, chip)
     pace = Pace(chip.clock, chip.hardware.timing.multiply_s, step_s, gap_s)
     multiply = pace.timed(measured(chip, factor))
-    probe, errors = ActivityProbe(), []
+    probe, errors, counts = ActivityProbe(), [], []
     with torch.no_grad():
-        for i, roll in enumerate(split.rolls):
+        for i in range(len(split)):
             if i:
                 pace.end_sequence()
-            errors.append(_error(network, pad([roll]), multiply, pace, probe))
+            batch = split.batch([i])
+            errors.append(_error(network, batch, multiply, pace, probe))
+            counts.append(int(judging.count(network, batch).sum()))
             if on_sequence is not None:
                 on_sequence()
-    lengths = [len(roll) - 1 for roll in split.rolls]
+    averages = [e / n for e, n in zip(errors, counts, strict=True) if n]
     found = Evaluation(
-        per_step=math.fsum(errors) / sum(lengths),
-        per_sequence=math.fsum(np.divide(errors, lengths)) / len(errors),
+        per_step=math.fsum(errors) / sum(counts),
+        per_sequence=math.fsum(averages) / len(averages),
         activity=probe.total / probe.count,
     )
     return Streamed(found, pace.elapsed_s)
@@ -108,11 +112,11 @@ def stream(
 def _error(
     network: SpikingNetwork, batch: Batch, multiply: Multiply, pace: Pace, probe: ActivityProbe
 ) -> float:
-    """Negative log-likelihood [nat] of one sequence; its steps take their time."""
+    """What a network scores on one sequence; its steps take their time."""
     states = network.rest()
     logits: list[Tensor] = []
     outputs: list[list[Tensor]] = [[] for _ in states]
-    for x in torch.from_numpy(batch.inputs).unbind(0):
+    for x in judging.inputs(batch).unbind(0):
         states, answer = network.step(states, x, multiply)
         pace.end_step()
         logits.append(answer)
@@ -121,7 +125,7 @@ def _error(
     probe.mask = torch.from_numpy(batch.mask)
     for layer in outputs:
         probe(torch.stack(layer))
-    return float(nll(torch.stack(logits), torch.from_numpy(batch.targets), probe.mask))
+    return float(judging.score(network, torch.stack(logits), batch))
 
 
 def _check_matrices(network: SpikingNetwork, chip: Chip) -> None:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from pcmsim.config import Training
-from pcmsim.datasets import Batch, Dataset, Split, batches
+from pcmsim.datasets import Batch, Dataset, Sequences, batches
 from pcmsim.errors import PcmsimError
+from pcmsim.loop import judging
 from pcmsim.loop.aware import Disturbance
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, save_checkpoint
 from pcmsim.loop.dropout import dropout
@@ -29,7 +30,7 @@ from pcmsim.loop.optimiser import (
     set_learning_rate,
 )
 from pcmsim.loop.threads import one_thread
-from pcmsim.networks import SpikingNetwork, nll
+from pcmsim.networks import SpikingNetwork
 from pcmsim.rng import key, stream
 
 
@@ -108,7 +109,7 @@ def _epoch(
 def _descend(
     network: SpikingNetwork,
     optimiser: torch.optim.AdamW,
-    split: Split,
+    split: Sequences,
     training: Training,
     seed: int,
     epoch: int,
@@ -129,15 +130,15 @@ def _descend(
         if disturbance is not None:
             disturbance.hold(network)
         total += loss.item()
-        steps += int(batch.mask.sum())
+        steps += int(judging.count(network, batch).sum())
         if not math.isfinite(total):
             break
     return total / steps
 
 
 def _loss(network: SpikingNetwork, batch: Batch, drop: Callable[[Tensor], Tensor] | None) -> Tensor:
-    logits = network(torch.from_numpy(batch.inputs), dropout=drop)
-    return nll(logits, torch.from_numpy(batch.targets), torch.from_numpy(batch.mask)).sum()
+    outputs = network(judging.inputs(batch), dropout=drop)
+    return judging.loss(network, outputs, batch).sum()
 
 
 def _check_parameters(network: SpikingNetwork, epoch: int) -> None:

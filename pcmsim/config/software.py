@@ -8,10 +8,21 @@ from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Sec
 
 
 class Data(Section):
-    """Which sequences; `pieces` limits how many chorales `bach` parses."""
+    """Which sequences, and how pictures become spikes.
 
-    name: Literal["jsb", "bach", "synthetic"]
+    `pieces` limits how many chorales `bach` parses. `digits` and `mnist` are shown for `steps`
+    steps in each of which a pixel spikes with the probability pixel/255 * `max_rate` / `steps`;
+    `elastic` distorts the training pictures of `mnist` anew in every epoch.
+    """
+
+    name: Literal[
+        "jsb", "bach", "synthetic", "digits", "mnist", "ecg", "spiking_digits", "jena",
+        "penn_treebank",
+    ]  # fmt: skip
     pieces: Count | None = None
+    steps: Count | None = None
+    max_rate: Positive | None = None
+    elastic: bool = False
 
 
 class Network(Section):

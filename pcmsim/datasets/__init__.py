@@ -1,11 +1,26 @@
-"""Sequences to learn: piano rolls of chorales, fetched or built on the user's machine, and batches.
+"""Sequences to learn, fetched, built or read on the user's machine, and batches of them.
 
-Nothing is bundled. A data set is three splits of rolls, and a roll is a `uint8` array of shape
-(steps, 88) in which column 0 is the lowest key of a piano (MIDI pitch 21).
+Nothing is bundled. A data set is three splits: `Split` of piano rolls, `uint8` arrays of shape
+(steps, 88) in which column 0 is the lowest key of a piano (MIDI pitch 21), or `Labelled` sequences.
+What training and evaluation ask of a split is the Protocol `Sequences`.
 """
 
-from pcmsim.datasets.batch import Batch, batches, pad
+from pcmsim.datasets.batch import Batch, Kind, Sequences, batches
+from pcmsim.datasets.dataset import METRICS, Dataset, Metric
+from pcmsim.datasets.labelled import Labelled
 from pcmsim.datasets.loading import load
-from pcmsim.datasets.roll import Dataset, Split
+from pcmsim.datasets.roll import Split, pad
 
-__all__ = ["Batch", "Dataset", "Split", "batches", "load", "pad"]
+__all__ = [
+    "METRICS",
+    "Batch",
+    "Dataset",
+    "Kind",
+    "Labelled",
+    "Metric",
+    "Sequences",
+    "Split",
+    "batches",
+    "load",
+    "pad",
+]

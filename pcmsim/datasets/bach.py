@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from pcmsim.datasets import cache, layout
-from pcmsim.datasets.roll import Dataset, Roll, dataset, fingerprint, from_pitches
+from pcmsim.datasets.dataset import Dataset
+from pcmsim.datasets.roll import Roll, dataset, fingerprint, from_pitches
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
 from pcmsim.rng import stream

@@ -1,63 +1,75 @@
-"""Sequences of different lengths side by side: predict each step from the ones before it."""
+"""Sequences side by side, and what training and evaluation ask of a split."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
-from pcmsim.datasets.roll import KEYS, Roll, Split
 from pcmsim.errors import UsageError
 
-Float32 = np.ndarray[Any, np.dtype[np.float32]]
+Array = np.ndarray[Any, Any]
 Bool = np.ndarray[Any, np.dtype[np.bool_]]
+# What a network is asked for: which keys sound, a class per step or per sequence, values, a word.
+Kind = Literal["notes", "step_class", "sequence_class", "values", "words"]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B sequences padded at the end to the T predicted steps of the longest.
+    """B sequences of T steps, padded at the end.
 
-    `inputs` and `targets` have shape (T, B, 88); `targets[t]` is the step after `inputs[t]`.
-    `mask`, shape (T, B), is true where a step is real; elsewhere both are zero.
+    `inputs` has shape (T, B, features), or (T, B) where they are numbers of words. `mask`, shape
+    (T, B), is true where a step counts: where it is no padding and has a target. `targets` by kind:
+    `notes` and `values` (T, B, outputs), `step_class` and `words` (T, B) whole numbers,
+    `sequence_class` (B,) whole numbers.
     """
 
-    inputs: Float32
-    targets: Float32
+    inputs: Array
+    targets: Array
     mask: Bool
+    kind: Kind = "notes"
 
 
-def pad(rolls: Sequence[Roll]) -> Batch:
-    r"""Batch of `rolls`, each of shape (T_i, 88): :math:`x_t` predicts :math:`x_{t+1}`.
+class Sequences(Protocol):
+    """A split: sequences of one purpose ("train", "valid", "test"), made into batches."""
 
-    The first step of a roll is never predicted, so roll i has T_i - 1 steps in the mask.
-    Raises `UsageError` without rolls or for a roll of fewer than two steps.
+    @property
+    def name(self) -> str:
+        """Purpose: "train", "valid" or "test"."""
+        ...
 
-    >>> batch = pad([np.ones((3, 88), np.uint8), np.ones((5, 88), np.uint8)])
-    >>> batch.inputs.shape, batch.mask.sum(axis=0).tolist()
-    ((4, 2, 88), [2, 4])
-    """
-    lengths = [len(roll) - 1 for roll in rolls]
-    if not lengths or min(lengths) < 1:
-        raise UsageError(
-            f"a batch needs rolls of at least 2 steps; got the lengths {[n + 1 for n in lengths]}"
-        )
-    inputs = np.zeros((max(lengths), len(lengths), KEYS), dtype=np.float32)
-    targets = np.zeros_like(inputs)
-    for i, (roll, length) in enumerate(zip(rolls, lengths, strict=True)):
-        inputs[:length, i] = roll[:-1]
-        targets[:length, i] = roll[1:]
-    mask = np.arange(max(lengths))[:, None] < np.asarray(lengths)
-    return Batch(inputs, targets, mask)
+    @property
+    def kind(self) -> Kind:
+        """What a network is asked for."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def steps(self) -> list[int]:
+        """Steps of each sequence that a network takes."""
+        ...
+
+    def batch(self, order: Sequence[int], rng: np.random.Generator | None = None) -> Batch:
+        """The sequences of these numbers; what is drawn for each batch anew comes from `rng`.
+
+        Without `rng` the same sequence is the same in every call.
+        """
+        ...
+
+    def first(self, count: int) -> Self:
+        """A split of the first `count` sequences."""
+        ...
 
 
-def batches(split: Split, size: int, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-    """Batches of `size` sequences (the last may be smaller), each roll exactly once.
+def batches(split: Sequences, size: int, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    """Batches of `size` sequences (the last may be smaller), each sequence exactly once.
 
-    With `rng` the order is drawn anew by every call, without it rolls come in the split's order.
-    Rolls are not grouped by length: padding costs time, but which chorales share a gradient step
+    With `rng` the order is drawn anew by every call, without it they come in the split's order.
+    Sequences are not grouped by length: padding costs time, but which of them share a gradient step
     stays a matter of chance alone. Raises `UsageError` if `size` is less than one.
     """
     if size < 1:
         raise UsageError(f"batch size must be at least 1; got {size}")
-    order = np.arange(len(split.rolls)) if rng is None else rng.permutation(len(split.rolls))
-    return (pad([split.rolls[i] for i in order[k : k + size]]) for k in range(0, len(order), size))
+    order = np.arange(len(split)) if rng is None else rng.permutation(len(split))
+    starts = range(0, len(order), size)
+    return (split.batch(order[k : k + size].tolist(), rng) for k in starts)

@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 
 from pcmsim.datasets import cache, layout
-from pcmsim.datasets.roll import SPLITS, Dataset, dataset
+from pcmsim.datasets.dataset import Dataset
+from pcmsim.datasets.roll import SPLITS, dataset
 from pcmsim.errors import DataError
 from pcmsim.files import replace
 

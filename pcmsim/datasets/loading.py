@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pcmsim.config import Data
 from pcmsim.datasets.bach import load_bach
+from pcmsim.datasets.dataset import Dataset
 from pcmsim.datasets.jsb import load_jsb
-from pcmsim.datasets.roll import Dataset
 from pcmsim.datasets.synthetic import load_synthetic
 from pcmsim.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""Piano rolls and the three splits they come in."""
+"""Piano rolls and the three splits they come in: predict each step from the ones before it."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pcmsim.errors import DataError
+from pcmsim.datasets.batch import Batch, Kind
+from pcmsim.datasets.dataset import Dataset
+from pcmsim.errors import DataError, UsageError
 
 KEYS = 88
 LOWEST_PITCH = 21  # MIDI pitch of key 0, the lowest A of a piano
@@ -28,16 +30,26 @@ class Split:
     name: str
     rolls: tuple[Roll, ...]
 
+    @property
+    def kind(self) -> Kind:
+        """Which keys sound next."""
+        return "notes"
 
-@dataclass(frozen=True)
-class Dataset:
-    """Three splits; `source` says in one line where they come from, with a SHA-256."""
+    def __len__(self) -> int:
+        return len(self.rolls)
 
-    name: str
-    train: Split
-    valid: Split
-    test: Split
-    source: str
+    def steps(self) -> list[int]:
+        """Predicted steps of each roll: all but the first."""
+        return [len(roll) - 1 for roll in self.rolls]
+
+    def batch(self, order: Sequence[int], rng: np.random.Generator | None = None) -> Batch:
+        """The rolls of these numbers, padded; nothing of them is drawn."""
+        del rng
+        return pad([self.rolls[i] for i in order])
+
+    def first(self, count: int) -> "Split":
+        """A split of the first `count` rolls."""
+        return Split(self.name, self.rolls[:count])
 
 
 def as_roll(values: Any, where: str) -> Roll:
@@ -89,3 +101,27 @@ def fingerprint(splits: Mapping[str, Sequence[Roll]]) -> str:
             digest.update(f"{key} {len(roll)}\n".encode())
             digest.update(np.ascontiguousarray(roll).tobytes())
     return digest.hexdigest()
+
+
+def pad(rolls: Sequence[Roll]) -> Batch:
+    r"""Batch of `rolls`, each of shape (T_i, 88): :math:`x_t` predicts :math:`x_{t+1}`.
+
+    The first step of a roll is never predicted, so roll i has T_i - 1 steps in the mask.
+    Raises `UsageError` without rolls or for a roll of fewer than two steps.
+
+    >>> batch = pad([np.ones((3, 88), np.uint8), np.ones((5, 88), np.uint8)])
+    >>> batch.inputs.shape, batch.mask.sum(axis=0).tolist()
+    ((4, 2, 88), [2, 4])
+    """
+    lengths = [len(roll) - 1 for roll in rolls]
+    if not lengths or min(lengths) < 1:
+        raise UsageError(
+            f"a batch needs rolls of at least 2 steps; got the lengths {[n + 1 for n in lengths]}"
+        )
+    inputs = np.zeros((max(lengths), len(lengths), KEYS), dtype=np.float32)
+    targets = np.zeros_like(inputs)
+    for i, (roll, length) in enumerate(zip(rolls, lengths, strict=True)):
+        inputs[:length, i] = roll[:-1]
+        targets[:length, i] = roll[1:]
+    mask = np.arange(max(lengths))[:, None] < np.asarray(lengths)
+    return Batch(inputs, targets, mask)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pcmsim.datasets.roll import SPLITS, Dataset, Roll, dataset, fingerprint, from_pitches
+from pcmsim.datasets.dataset import Dataset
+from pcmsim.datasets.roll import SPLITS, Roll, dataset, fingerprint, from_pitches
 from pcmsim.rng import stream
 
 ROLLS = {"train": 24, "valid": 8, "test": 8}

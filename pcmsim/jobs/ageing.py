@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pcmsim.config import Hardware
 from pcmsim.crossbar import Chip, Kind, Readout, factors, readout
-from pcmsim.datasets import Split
+from pcmsim.datasets import Sequences
 from pcmsim.devices import Ambient, ParameterSet, load_parameter_set, pulse_s
 from pcmsim.jobs import snapshot
 from pcmsim.loop import Evaluation, evaluate, measured, one_thread, program_network, stream
@@ -50,7 +50,7 @@ class Task:
     """What is measured: a network on a test split, written onto such hardware in `ambient`."""
 
     network: SpikingNetwork
-    test: Split
+    test: Sequences
     hardware: Hardware
     parameter_set: ParameterSet
     ambient: Ambient | None = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from pcmsim import runlog
 from pcmsim.config import Config, Hardware, Loop
-from pcmsim.datasets import Dataset, Split
+from pcmsim.datasets import Dataset, Sequences
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
 from pcmsim.jobs import folder
@@ -74,10 +74,9 @@ class Task:
         return self.config.hardware.model_copy(update={"clip_std": None})
 
     @property
-    def calibration(self) -> Split:
+    def calibration(self) -> Sequences:
         """The training sequences that affine compensation is fitted on."""
-        train = self.dataset.train
-        return Split(train.name, train.rolls[: self.loop.calibration])
+        return self.dataset.train.first(self.loop.calibration)
 
 
 def check(config: Config) -> None:

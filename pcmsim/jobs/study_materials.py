@@ -162,8 +162,7 @@ def _load(config: Config, data_path: Path | None) -> Dataset:
 def _too_few_sequences(study: Study, data: dict[str, Dataset]) -> list[str]:
     wanted = study.calibration.sequences
     return [
-        f"calibration.sequences = {wanted}: the training split of {name} has "
-        f"{len(dataset.train.rolls)}"
+        f"calibration.sequences = {wanted}: the training split of {name} has {len(dataset.train)}"
         for name, dataset in data.items()
-        if wanted > len(dataset.train.rolls)
+        if wanted > len(dataset.train)
     ]

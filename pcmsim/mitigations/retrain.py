@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from pcmsim.config import Loop, Renewal
-from pcmsim.datasets import Dataset, Split
+from pcmsim.datasets import Dataset
 from pcmsim.loop import LoopNetwork, LoopRun, SimulatedArrays, WeightArray, begin, train_in_loop
 from pcmsim.loop.loop_run import Position, clamp
 from pcmsim.loop.rules import make_rule
@@ -118,4 +118,4 @@ def _trained_on(dataset: Dataset) -> Dataset:
 
     Nothing is chosen by validation here; more of it would only cost products.
     """
-    return replace(dataset, valid=Split("valid", dataset.train.rolls[:1]))
+    return replace(dataset, valid=dataset.train.first(1))

@@ -12,7 +12,8 @@ from pcmsim.config import Calibration
 from pcmsim.crossbar import Chip, pair_targets
 from pcmsim.crossbar.chip import Method
 from pcmsim.crossbar.mapping import FloatArray
-from pcmsim.datasets import Dataset, pad
+from pcmsim.datasets import Dataset
+from pcmsim.loop import inputs
 from pcmsim.mitigations.cost import Cost
 from pcmsim.networks import Multiply, SpikingNetwork
 
@@ -118,10 +119,11 @@ class Site:
         they were measured, before any correction. `correction` acts while they play. What comes
         after the matrix `last` is not played, and costs nothing.
         """
-        batch = pad(self.dataset.train.rolls[: self.settings.sequences])
+        train = self.dataset.train
+        batch = train.batch(range(min(self.settings.sequences, len(train))))
         played = Played(self, torch.from_numpy(batch.mask), correction, last)
         with torch.no_grad(), suppress(_Enough):
-            self.network(torch.from_numpy(batch.inputs), played)
+            self.network(inputs(batch), played)
         return played.rows(played.inputs), played.rows(played.outputs)
 
 

@@ -8,5 +8,15 @@ from pcmsim.networks.checkpoint import load_network, save_network
 from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
+from pcmsim.networks.objective import Objective, objective
 
-__all__ = ["Multiply", "SpikingNetwork", "States", "load_network", "nll", "save_network"]
+__all__ = [
+    "Multiply",
+    "Objective",
+    "SpikingNetwork",
+    "States",
+    "load_network",
+    "nll",
+    "objective",
+    "save_network",
+]

@@ -113,6 +113,11 @@ class SpikingNetwork(nn.Module):
         layer: SpikingLayer = self.get_submodule(name)  # type: ignore[assignment]
         return layer
 
+    @property
+    def rates(self) -> bool:
+        """Whether the outputs are those of units, whose rate is the answer, instead of logits."""
+        return False
+
     def matrices(self) -> dict[str, Tensor]:
         """Return the weight matrices by name: rows = inputs and columns = outputs, not copied."""
         return {name: value for name, value in self.named_parameters() if value.ndim == 2}

@@ -1,6 +1,7 @@
 import numpy as np
 
-from pcmsim.datasets.roll import SPLITS, Dataset
+from pcmsim.datasets.dataset import Dataset
+from pcmsim.datasets.roll import SPLITS
 from pcmsim.datasets.synthetic import load_synthetic
 
 
