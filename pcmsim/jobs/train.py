@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ import torch
 
 from pcmsim import runlog
 from pcmsim.config import Config, Network, load_config
-from pcmsim.datasets import Dataset, load
-from pcmsim.datasets.roll import KEYS
+from pcmsim.datasets import FACTS, Dataset, load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
@@ -176,9 +176,12 @@ def _train_aware(
 
 def _check_sizes(config: Config) -> None:
     for name in ("inputs", "outputs"):
-        size = getattr(config.network, name)
-        if size != KEYS:
-            raise UsageError(f"network.{name} = {size}; piano rolls have {KEYS} keys: write {KEYS}")
+        size, wanted = getattr(config.network, name), getattr(FACTS[config.data.name], name)
+        if size != wanted:
+            raise UsageError(
+                f"network.{name} = {size}; data.name = {config.data.name} has {wanted}: "
+                f"write {name}: {wanted}"
+            )
 
 
 def _results(
@@ -193,10 +196,11 @@ def _results(
         "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
         "unit": spec.unit,
         "recurrent": spec.recurrent,
+        "metric": asdict(dataset.metric),
         "software_metric": test.per_step,
         "software_metric_per_sequence": test.per_sequence,
         "activity": test.activity,
-        "valid_metric": found.valid_nll,
+        "valid_metric": found.valid_metric,
         "best_epoch": found.best_epoch,
         "epochs": len(found.history),
         "seconds": math.fsum(report.seconds for report in found.history),

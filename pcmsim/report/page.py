@@ -103,11 +103,14 @@ def render(run: Run) -> str:
 
 
 def _learning(training: TrainingRun) -> Chart:
-    figure = figures.learning_curve(training.curves, training.results.best_epoch)
+    results = training.results
+    figure = figures.learning_curve(training.curves, results.best_epoch, results.metric)
     caption = (
-        "Negative log-likelihood per predicted step, summed over the notes. The network of the "
-        "best epoch on the validation split is the one that was tested and kept."
+        f"{results.metric.label.capitalize()}. The network of the best epoch on the validation "
+        f"split is the one that was tested and kept."
     )
+    if not results.metric.unit.startswith("nat"):
+        caption += " Of the training split the curve shows the loss that training lowers."
     return Chart(svg.inline(figure, "learning", "Learning curve"), caption)
 
 
