@@ -71,14 +71,19 @@ def train(
         results = jobs.train(loaded, folder, data, resume, *hooks, known)
     page = jobs.report(folder)
     console.out.print(
-        f"{results['task']} {results['network']} {results['unit']}: "
-        f"test {results['metric']['name']} {results['software_metric']:.4f} "
-        f"{results['metric']['unit'].replace('1', '')} ({results['software_metric_per_sequence']:.4f} per sequence), "
+        f"{results['task']} {results['network']} {results['unit']}: {_tested(results)}, "
         f"epoch {results['best_epoch']} chosen on validation"
     )
     if "stages" in results:
         _show_stages(results)
     console.out.print(f"run: {folder}\nreport: {page}")
+
+
+def _tested(results: dict[str, Any]) -> str:
+    metric, per_sequence = results["metric"], results["software_metric_per_sequence"]
+    unit = "" if metric["unit"] == "1" else f" {metric['unit']}"
+    found = f"{results['software_metric']:.4f}{unit} ({per_sequence:.4f} per sequence)"
+    return f"test {metric['name']} {found}"
 
 
 def _show_stages(results: dict[str, Any]) -> None:
