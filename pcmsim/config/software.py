@@ -1,8 +1,6 @@
-"""What is trained, on which data, and how in software."""
+"""On which data a network is trained, and how in software."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Section
 
@@ -23,19 +21,6 @@ class Data(Section):
     steps: Count | None = None
     max_rate: Positive | None = None
     elastic: bool = False
-
-
-class Network(Section):
-    """Layer sizes and the unit (Wozniak et al., doi:10.1038/s42256-020-0187-0)."""
-
-    unit: Literal["snu", "ssnu"]
-    inputs: Count = 88
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (150,)
-    outputs: Count = 88
-    recurrent: bool = False
-    decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
-    activation: Literal["identity", "relu", "leaky_relu"] = "identity"
-    threshold: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
 
 
 class Training(Section):
