@@ -14,7 +14,7 @@ from pcmsim.datasets import FACTS, Dataset, load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
-from pcmsim.jobs import folder, in_loop, software
+from pcmsim.jobs import folder, in_loop, operations, software
 from pcmsim.loop import (
     Disturbance,
     EpochReport,
@@ -52,7 +52,8 @@ def train(
 
     The folder holds `config.yaml`, `environment.json`, `log.h5` (one row per epoch), events for
     TensorBoard, `checkpoint.safetensors`, the best network on the validation split
-    (`weights.safetensors` and `network.yaml`) and, last, `results.json`.
+    (`weights.safetensors` and `network.yaml`), `raster.h5` with the hidden outputs of one test
+    sequence and, last, `results.json`.
 
     With a section `loop` the network then trains on chips (`pcmsim.jobs.in_loop`), from the network
     of the section `aware` if there is one, which is kept in the folder `aware`; each chip has a
@@ -101,6 +102,8 @@ def _run(
     new = SpikingNetwork(*_new(config))
     network, found = software.train_network(config, dataset, out, on_epoch, new)
     results = _results(config, dataset, network, found)
+    results["operations"] = operations.described(network, dataset.test, config.hardware)
+    operations.save_raster(out / operations.RASTER, network, dataset.test)
     if config.loop is not None:
         start = network
         if config.aware is not None:

@@ -12,6 +12,7 @@ from pcmsim.files import replace
 from pcmsim.report import figures, svg, text
 from pcmsim.report.folder import STUDY, DriftRun, Run, TrainingRun, kind_of, read_run
 from pcmsim.report.loop_page import LoopView, loop_view
+from pcmsim.report.operations_page import OperationsView, operations_view
 from pcmsim.report.points import (
     COMPENSATIONS,
     at,
@@ -89,12 +90,14 @@ def render(run: Run) -> str:
     with svg.style():
         learning = _learning(run.training) if run.training else None
         in_loop = _in_loop(run.training) if run.training else None
+        operations = _operations(run.training) if run.training else None
         drifts = [_drift_view(drift, f"d{i}") for i, drift in enumerate(run.drifts)]
     template = environment.get_template(TEMPLATE)
     return template.render(
         run=run,
         learning=learning,
         in_loop=in_loop,
+        operations=operations,
         drifts=drifts,
         kinds=COMPENSATIONS,
         units={"snu": "SNU", "ssnu": "sSNU"},
@@ -116,6 +119,10 @@ def _learning(training: TrainingRun) -> Chart:
 
 def _in_loop(training: TrainingRun) -> LoopView | None:
     return None if training.in_loop is None else loop_view(training, training.in_loop)
+
+
+def _operations(training: TrainingRun) -> OperationsView | None:
+    return None if training.operations is None else operations_view(training.operations)
 
 
 def _drift_view(run: DriftRun, name: str) -> DriftView:

@@ -58,7 +58,7 @@ def test_a_run_leaves_a_folder_that_explains_itself(finished):
     out, results = finished
     described = {"config.yaml", "environment.json", "network.yaml", "results.json"}
     assert files(out) - described == {
-        "log.h5", "tensorboard", "checkpoint.safetensors", "weights.safetensors"
+        "log.h5", "raster.h5", "tensorboard", "checkpoint.safetensors", "weights.safetensors"
     }  # fmt: skip
     assert described < files(out)
     assert json.loads((out / "results.json").read_text()) == results
