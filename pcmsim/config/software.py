@@ -9,17 +9,15 @@ class Data(Section):
     """Which sequences, and how pictures become spikes.
 
     `pieces` limits how many chorales `bach` parses. `digits` and `mnist` are shown for `steps`
-    steps in each of which a pixel spikes with the probability pixel/255 * `max_rate` / `steps`;
-    `elastic` distorts the training pictures of `mnist` anew in every epoch.
+    steps in each of which a pixel spikes with the probability pixel/255 * `max_rate` / `steps`
+    (defaults of the published example, doi:10.1038/s42256-020-0187-0); `elastic` distorts the
+    training pictures of `mnist` anew in every epoch.
     """
 
-    name: Literal[
-        "jsb", "bach", "synthetic", "digits", "mnist", "ecg", "spiking_digits", "jena",
-        "penn_treebank",
-    ]  # fmt: skip
+    name: Literal["jsb", "bach", "synthetic", "digits", "mnist", "ecg"]
     pieces: Count | None = None
-    steps: Count | None = None
-    max_rate: Positive | None = None
+    steps: Count = 20
+    max_rate: Positive = 6.0
     elastic: bool = False
 
 

@@ -27,7 +27,4 @@ FACTS = {
     "digits": Facts(64, 10, "sequence_class"),
     "mnist": Facts(784, 10, "sequence_class"),
     "ecg": Facts(4, 6, "step_class"),
-    "spiking_digits": Facts(700, 20, "sequence_class"),
-    "jena": Facts(14, 1, "values"),
-    "penn_treebank": Facts(10_000, 10_000, "words"),
 }

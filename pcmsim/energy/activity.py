@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pcmsim.datasets import Batch, Split
+from pcmsim.datasets import Batch, Sequences
 from pcmsim.errors import UsageError
 from pcmsim.loop import in_batches
 from pcmsim.networks import SpikingNetwork
@@ -67,18 +67,19 @@ class _Sum:
         return Signal(self.name, self.binary, *(self.sums / steps))
 
 
-def measure(network: SpikingNetwork, split: Split | tuple[Batch, ...]) -> Activity:
+def measure(network: SpikingNetwork, split: Sequences | tuple[Batch, ...]) -> Activity:
     """Run `network` over `split`, or its batches, and return what its layers have sent.
 
     Raises `UsageError` for a split without sequences.
 
     >>> from pcmsim.config import Network
+    >>> from pcmsim.datasets import Split
     >>> split = Split("test", (np.ones((3, 88), np.uint8),))
     >>> found = measure(SpikingNetwork(Network(unit="ssnu", hidden=(5,))), split)
     >>> found.steps, found.inputs.binary, found.inputs.share[0].item(), found.hidden[0].binary
     (2, True, 1.0, False)
     """
-    batches = in_batches(split) if isinstance(split, Split) else split
+    batches = split if isinstance(split, tuple) else in_batches(split)
     if not batches:
         raise UsageError("there are no sequences to measure activity on; choose another split")
     spec = network.spec

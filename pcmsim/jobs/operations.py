@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pcmsim.config import Hardware
-from pcmsim.datasets import Split, pad
+from pcmsim.datasets import Sequences
 from pcmsim.devices import load_parameter_set
 from pcmsim.energy import (
     Activity,
@@ -27,7 +27,7 @@ RASTER = "raster.h5"
 LARGEST = 256  # steps and units of a raster that are kept
 
 
-def described(network: SpikingNetwork, test: Split, hardware: Hardware) -> dict[str, Any]:
+def described(network: SpikingNetwork, test: Sequences, hardware: Hardware) -> dict[str, Any]:
     """Operations and energy of `network` over `test`, per step, for `results.json`."""
     activity = measure(network, test)
     prices = load_prices()
@@ -48,12 +48,12 @@ def described(network: SpikingNetwork, test: Split, hardware: Hardware) -> dict[
     }
 
 
-def save_raster(path: Path, network: SpikingNetwork, test: Split) -> None:
+def save_raster(path: Path, network: SpikingNetwork, test: Sequences) -> None:
     """Write the hidden outputs of the first sequence of `test` as bytes (steps, units).
 
     Raises `DataError` if the disk refuses.
     """
-    x = torch.from_numpy(pad(test.rolls[:1]).inputs).to(network.readout.weight.dtype)
+    x = torch.from_numpy(test.batch([0]).inputs).to(network.readout.weight.dtype)
     with replacing_hdf5(path) as file:
         for name, outputs in zip(network.hidden, hidden_outputs(network, x), strict=True):
             grey = raster(outputs[:LARGEST, 0, :LARGEST])
