@@ -16,7 +16,7 @@ from torch import Tensor
 from pcmsim.errors import DataError
 from pcmsim.files import replace
 
-FORMAT = 1
+FORMAT = 2
 FILE = "checkpoint.safetensors"
 GROUPS = ("weights", "best", "moments")
 
@@ -25,14 +25,14 @@ GROUPS = ("weights", "best", "moments")
 class EpochReport:
     """One epoch of training; the first is epoch 1.
 
-    `train_nll` [nat/step] is the mean over the epoch, with dropout and while the weights moved;
-    `valid_nll` [nat/step] and `activity` (mean output of the hidden units on the validation
+    `train_loss` [nat/step] is the mean over the epoch, with dropout and while the weights moved;
+    `valid_metric` [nat/step] and `activity` (mean output of the hidden units on the validation
     split) belong to the weights at its end.
     """
 
     epoch: int
-    train_nll: float
-    valid_nll: float
+    train_loss: float
+    valid_metric: float
     learning_rate: float
     activity: float
     seconds: float

@@ -19,14 +19,14 @@ from pcmsim.loop.rules import Memory, Tally
 class LoopReport:
     """One epoch in the loop; phases and epochs count from 1, and epoch 0 is programming.
 
-    `train_nll` [nat/step] is the mean over the epoch, measured while the weights moved, and
-    `valid_nll` that of the validation split at its end. `chip_s` is the chip's clock then [s].
+    `train_loss` [nat/step] is the mean over the epoch, measured while the weights moved, and
+    `valid_metric` that of the validation split at its end. `chip_s` is the chip's clock then [s].
     """
 
     phase: int
     epoch: int
-    train_nll: float
-    valid_nll: float
+    train_loss: float
+    valid_metric: float
     activity: float
     programmed: int
     set_pulses: int
@@ -95,10 +95,10 @@ def count(run: LoopRun, tally: Tally) -> None:
     run.position = replace(run.position, tally=run.position.tally + tally)
 
 
-def _check(model: LoopNetwork, valid_nll: float, at: Position) -> None:
+def _check(model: LoopNetwork, valid_metric: float, at: Position) -> None:
     """Refuse to go on with what is no longer a number. Raises `PcmsimError`."""
     bad = [name for name, p in model.named_parameters() if not bool(torch.isfinite(p).all())]
-    if bad or not math.isfinite(valid_nll):
+    if bad or not math.isfinite(valid_metric):
         what = bad[0] if bad else "the validation loss"
         raise PcmsimError(
             f"{what} is no longer finite in phase {at.phase + 1}, epoch {at.epoch + 1}; lower the "
@@ -116,8 +116,8 @@ def close_epoch(run: LoopRun, dataset: Dataset) -> None:
         LoopReport(
             phase=at.phase + 1,
             epoch=at.epoch + 1 if at.phase >= 0 else 0,
-            train_nll=at.loss / at.steps if at.steps else valid.per_step,
-            valid_nll=valid.per_step,
+            train_loss=at.loss / at.steps if at.steps else valid.per_step,
+            valid_metric=valid.per_step,
             activity=valid.activity,
             programmed=at.tally.programmed,
             set_pulses=at.tally.set_pulses,

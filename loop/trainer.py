@@ -39,7 +39,7 @@ class Fit:
     """What training found: the best epoch, its validation NLL [nat/step], and every epoch."""
 
     best_epoch: int
-    valid_nll: float
+    valid_metric: float
     history: tuple[EpochReport, ...]
 
 
@@ -82,7 +82,7 @@ def fit(
             save_checkpoint(Checkpoint(tuple(history), *state), folder)
     network.load_state_dict(best)
     winner = _best(history)
-    return Fit(winner.epoch, winner.valid_nll, tuple(history))
+    return Fit(winner.epoch, winner.valid_metric, tuple(history))
 
 
 def _epoch(
@@ -97,13 +97,13 @@ def _epoch(
     began_s = time.perf_counter()
     rate = learning_rate(training, epoch)
     set_learning_rate(optimiser, rate)
-    train_nll = _descend(network, optimiser, dataset.train, training, seed, epoch, disturbance)
-    _check(train_nll, "training", epoch, training)
+    train_loss = _descend(network, optimiser, dataset.train, training, seed, epoch, disturbance)
+    _check(train_loss, "training", epoch, training)
     _check_parameters(network, epoch)
     valid = evaluate(network, dataset.valid)
     _check(valid.per_step, "validation", epoch, training)
     seconds = time.perf_counter() - began_s
-    return EpochReport(epoch, train_nll, valid.per_step, rate, valid.activity, seconds)
+    return EpochReport(epoch, train_loss, valid.per_step, rate, valid.activity, seconds)
 
 
 def _descend(
@@ -161,7 +161,7 @@ def _check(loss: float, name: str, epoch: int, training: Training) -> None:
 
 def _best(history: list[EpochReport]) -> EpochReport:
     # The first of equals: min keeps the earliest.
-    return min(history, key=lambda report: report.valid_nll)
+    return min(history, key=lambda report: report.valid_metric)
 
 
 def _weights(network: SpikingNetwork) -> dict[str, Tensor]:

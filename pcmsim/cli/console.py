@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +13,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from pcmsim.config import Config
+from pcmsim.datasets import FACTS
 
 # No markup: names, paths and sources are shown as they are, brackets included.
 out = Console(highlight=False, soft_wrap=True, markup=False)
@@ -41,6 +45,18 @@ def progress() -> Progress:
         # In a file or a pipe a redrawn bar is noise.
         disable=not err.is_terminal,
     )
+
+
+def metric_note(value: float, config: Config) -> str:
+    """What a progress bar says of a network on the validation split."""
+    metric = FACTS[config.data.name].metric
+    return f"validation {value:.3f} {metric.name if metric.unit == '1' else metric.unit}"
+
+
+def metric_title(results: dict[str, Any], chips: int) -> str:
+    """Title of a table of the metric on chips."""
+    name, unit = results["metric"]["name"], results["metric"]["unit"]
+    return f"{name}{'' if unit == '1' else f' [{unit}]'}, mean ± std of {chips} chips"
 
 
 class Stopped(BaseException):

@@ -23,7 +23,7 @@ def demo(
         ageing = console.Bar(display, "chips x times")
 
         def on_epoch(epoch: EpochReport) -> None:
-            note = f"validation {epoch.valid_nll:.3f} nat/step"
+            note = console.metric_note(epoch.valid_metric, config)
             training(epoch.epoch, config.training.epochs, note)
 
         results, page = jobs.demo(folder, loading, on_epoch, ageing)

@@ -73,7 +73,7 @@ def show(results: dict[str, Any]) -> None:
     kinds = list(dict.fromkeys(cell["compensation"] for cell in results["drift"]))
     last_s = max(cell["t_s"] for cell in results["drift"])
     streamed = ", streamed" if results["inference"] == "streaming" else ""
-    title = f"NLL [nat/step], mean ± std of {results['chips']} chips{streamed}"
+    title = console.metric_title(results, results["chips"]) + streamed
     table = Table("time", *kinds, title=title)
     for name, key in (("software", "software_metric"), ("ideal devices", "ideal_metric")):
         table.add_row(name, *[f"{results[key]:.4f}"] * len(kinds))

@@ -73,7 +73,9 @@ def study(
 def show(results: dict[str, Any]) -> None:
     """Print the metric of each cell at the last time, with its interval over chips."""
     last = format_duration(results["times_s"][-1])
-    table = Table("network", "devices", "temperature", "refresh", "compensation", f"NLL at {last}")
+    table = Table(
+        "network", "devices", "temperature", "refresh", "compensation", f"metric at {last}"
+    )
     table.add_column("chips for ± 0.01")
     cells = results["cells"]
     for cell in cells[:_MOST_ROWS]:
@@ -83,7 +85,8 @@ def show(results: dict[str, Any]) -> None:
     if len(cells) > _MOST_ROWS:
         console.out.print(f"... and {len(cells) - _MOST_ROWS} more in results.csv")
     console.out.print(
-        f"mean ± half-width of the 95 % interval over {results['chips']} chips [nat/step]"
+        f"mean ± half-width of the 95 % interval over {results['chips']} chips "
+        f"[{results['metric']['name']}, {results['metric']['unit']}]"
     )
 
 

@@ -48,38 +48,42 @@ def train(
     loaded = load_config(config, tuple(settings or ()))
     folder = out or Path("runs") / f"{config.stem}-seed{loaded.seed}"
     with console.progress() as display:
-        loading, training = console.Bar(display, "chorales"), console.Bar(display, "training")
+        loading, training = console.Bar(display, "data"), console.Bar(display, "training")
         aware, in_loop = console.Bar(display, "noise-aware"), console.Bar(display, "in the loop")
 
         def on_epoch(epoch: EpochReport) -> None:
-            training(epoch.epoch, loaded.training.epochs, _note(epoch.valid_nll))
+            training(
+                epoch.epoch, loaded.training.epochs, console.metric_note(epoch.valid_metric, loaded)
+            )
 
         def on_aware(epoch: EpochReport) -> None:
             total = loaded.aware.training.epochs if loaded.aware else epoch.epoch
-            aware(epoch.epoch, total, _note(epoch.valid_nll))
+            aware(epoch.epoch, total, console.metric_note(epoch.valid_metric, loaded))
 
         def on_loop(chip: int, epoch: LoopReport) -> None:
             phases = loaded.loop.phases if loaded.loop else ()
             before = sum(phase.epochs for phase in phases[: max(epoch.phase - 1, 0)])
             total = sum(phase.epochs for phase in phases)
-            note = f"chip {chip}: {_note(epoch.valid_nll)}"
+            note = f"chip {chip}: {console.metric_note(epoch.valid_metric, loaded)}"
             in_loop(before + epoch.epoch, total, note)
 
         hooks = (on_epoch, loading, on_aware, on_loop)
         results = jobs.train(loaded, folder, data, resume, *hooks, known)
     page = jobs.report(folder)
     console.out.print(
-        f"{results['task']} {results['network']} {results['unit']}: test "
-        f"{results['software_metric']:.4f} nat/step ({results['software_metric_per_sequence']:.4f} "
-        f"per chorale), epoch {results['best_epoch']} chosen on validation"
+        f"{results['task']} {results['network']} {results['unit']}: {_tested(results)}, "
+        f"epoch {results['best_epoch']} chosen on validation"
     )
     if "stages" in results:
         _show_stages(results)
     console.out.print(f"run: {folder}\nreport: {page}")
 
 
-def _note(valid_nll: float) -> str:
-    return f"validation {valid_nll:.3f} nat/step"
+def _tested(results: dict[str, Any]) -> str:
+    metric, per_sequence = results["metric"], results["software_metric_per_sequence"]
+    unit = "" if metric["unit"] == "1" else f" {metric['unit']}"
+    found = f"{results['software_metric']:.4f}{unit} ({per_sequence:.4f} per sequence)"
+    return f"test {metric['name']} {found}"
 
 
 def _show_stages(results: dict[str, Any]) -> None:
@@ -88,7 +92,7 @@ def _show_stages(results: dict[str, Any]) -> None:
     times_s = list(dict.fromkeys(cell["t_s"] for cell in cells))
     names = ["right after" if t_s == 0.0 else format_duration(t_s) for t_s in times_s]
     chips = len(results["chips"])
-    table = Table("stage", "compensation", *names, title=f"NLL [nat/step], mean ± std of {chips}")
+    table = Table("stage", "compensation", *names, title=console.metric_title(results, chips))
     for stage, kind in dict.fromkeys((cell["stage"], cell["compensation"]) for cell in cells):
         row = [c for c in cells if (c["stage"], c["compensation"]) == (stage, kind)]
         table.add_row(stage.replace("_", " "), kind, *map(cell_text, row))

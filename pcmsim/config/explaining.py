@@ -11,6 +11,9 @@ from pydantic import BaseModel
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
+# Keys whose sections are told apart by `name`, and one such name.
+_EXAMPLES = {("rule",): "reprogram", ("surrogate",): "tanh", ("readout",): "dense"}
+
 
 def parse(text: str, source: str) -> dict[str, Any]:
     """Keys and values of YAML; raises `UsageError` if there are none."""
@@ -33,11 +36,15 @@ def explain(error: Any, root: type[BaseModel]) -> str:
     if error["type"] == "value_error" and isinstance(value, BaseModel | dict):
         where = f"{path}: " if error["loc"] else ""
         return where + str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{path} = {value!r:.60}: {str(error['msg']).removeprefix('Value error, ')}"
     if value is None:
         return f"{path} has no value; give it one or leave the line out"
-    if error["loc"][-1:] == ("rule",) and error["type"] != "union_tag_invalid":
+    if error["loc"][-1:] in _EXAMPLES and error["type"] != "union_tag_invalid":
+        key, example = error["loc"][-1], _EXAMPLES[error["loc"][-1:]]
         return (
-            f"{path} = {value!r:.60}: write {{name: reprogram}}, or another rule, with its settings"
+            f"{path} = {value!r:.60}: write {{name: {example}}}, or another {key}, "
+            f"with its settings"
         )
     if error["type"] == "tuple_type":
         return f"{path} = {value!r:.60}: write a list, such as [{value!r:.20}]"
@@ -48,7 +55,7 @@ def explain(error: Any, root: type[BaseModel]) -> str:
 
 def _path(location: tuple[Any, ...]) -> str:
     """Dotted path of a location; tags of unions are no keys and are left out."""
-    tags = [i for i, part in enumerate(location) if i and location[i - 1] == "rule"]
+    tags = [i for i, part in enumerate(location) if i and location[i - 1 : i] in _EXAMPLES]
     return ".".join(str(part) for i, part in enumerate(location) if i not in tags)
 
 

@@ -13,7 +13,8 @@ from pcmsim.config.base import Section
 from pcmsim.config.explaining import explain, parse
 from pcmsim.config.hardware import Hardware
 from pcmsim.config.loop import Aware, Loop
-from pcmsim.config.software import Data, Network, Training
+from pcmsim.config.network import Network
+from pcmsim.config.software import Data, Training
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 

@@ -1,8 +1,6 @@
-"""What is trained, on which data, and how in software."""
+"""On which data a network is trained, and how in software."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Section
 
@@ -11,31 +9,16 @@ class Data(Section):
     """Which sequences, and how pictures become spikes.
 
     `pieces` limits how many chorales `bach` parses. `digits` and `mnist` are shown for `steps`
-    steps in each of which a pixel spikes with the probability pixel/255 * `max_rate` / `steps`;
-    `elastic` distorts the training pictures of `mnist` anew in every epoch.
+    steps in each of which a pixel spikes with the probability pixel/255 * `max_rate` / `steps`
+    (defaults of the published example, doi:10.1038/s42256-020-0187-0); `elastic` distorts the
+    training pictures of `mnist` anew in every epoch.
     """
 
-    name: Literal[
-        "jsb", "bach", "synthetic", "digits", "mnist", "ecg", "spiking_digits", "jena",
-        "penn_treebank",
-    ]  # fmt: skip
+    name: Literal["jsb", "bach", "synthetic", "digits", "mnist", "ecg"]
     pieces: Count | None = None
-    steps: Count | None = None
-    max_rate: Positive | None = None
+    steps: Count = 20
+    max_rate: Positive = 6.0
     elastic: bool = False
-
-
-class Network(Section):
-    """Layer sizes and the unit (Wozniak et al., doi:10.1038/s42256-020-0187-0)."""
-
-    unit: Literal["snu", "ssnu"]
-    inputs: Count = 88
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (150,)
-    outputs: Count = 88
-    recurrent: bool = False
-    decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
-    activation: Literal["identity", "relu", "leaky_relu"] = "identity"
-    threshold: Annotated[float, Field(ge=-1e6, le=1e6)] = 1.0
 
 
 class Training(Section):

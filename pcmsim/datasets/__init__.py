@@ -7,14 +7,18 @@ What training and evaluation ask of a split is the Protocol `Sequences`.
 
 from pcmsim.datasets.batch import Batch, Kind, Sequences, batches
 from pcmsim.datasets.dataset import METRICS, Dataset, Metric
+from pcmsim.datasets.facts import FACTS, Facts
 from pcmsim.datasets.labelled import Labelled
-from pcmsim.datasets.loading import load
+from pcmsim.datasets.loading import IN_FILES, load
 from pcmsim.datasets.roll import Split, pad
 
 __all__ = [
+    "FACTS",
+    "IN_FILES",
     "METRICS",
     "Batch",
     "Dataset",
+    "Facts",
     "Kind",
     "Labelled",
     "Metric",

@@ -59,7 +59,7 @@ def _read() -> tuple[UInt8, Int64]:
     except ModuleNotFoundError:
         raise DataError(
             "data.name = digits needs scikit-learn, which is not installed: "
-            "pip install 'pcmsim[digits]'"
+            "pip install scikit-learn"
         ) from None
     ink, labels = datasets.load_digits(return_X_y=True)
     images: UInt8 = np.rint(ink * (BRIGHTEST / DARKEST)).astype(np.uint8)

@@ -1,6 +1,7 @@
 """Write a trained network onto simulated chips and measure it as the days go by."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pcmsim import runlog
 from pcmsim.config import Config, Hardware, Temperature, build, load_config, override
 from pcmsim.crossbar import KINDS, Kind, ambient_of
-from pcmsim.datasets import load
+from pcmsim.datasets import FACTS, load
 from pcmsim.devices import (
     Ambient,
     ParameterSet,
@@ -36,8 +37,6 @@ UNITS = {
     "chip": "1",
     "compensation": "1",
     "t_s": "s",
-    "nll_per_step": "nat/step",
-    "nll_per_sequence": "nat/step",
 }
 
 
@@ -174,12 +173,13 @@ def _run(
     temperature: Temperature | None,
 ) -> dict[str, Any]:
     folder.write_json(out / snapshot.DEVICE, snapshot.describe(task.parameter_set))
-    software = evaluate(task.network, task.test)
+    software, unit = evaluate(task.network, task.test), FACTS[config.data.name].metric.unit
+    units = UNITS | {"metric_per_step": unit, "metric_per_sequence": unit}
     found, devices = [], 0
     for i, aged in enumerate(age_chips(task, plan, on_chip)):
         found.append(aged.found)
         devices = aged.devices
-        runlog.append(out / LOG, _rows(i, plan, aged.found), UNITS)
+        runlog.append(out / LOG, _rows(i, plan, aged.found), units)
         if i == 0:
             snapshot.save(out / snapshot.ARRAYS, aged.g_start, aged.g_end, aged.end_s)
     results = _results(task, plan, config, software, np.array(found)) | {"devices": devices}
@@ -200,8 +200,8 @@ def _rows(chip: int, plan: Plan, found: NDArray[np.float64]) -> dict[str, NDArra
         "chip": np.full(len(kinds) * n, float(chip)),
         "compensation": np.repeat(kinds, n),
         "t_s": np.tile(plan.times_s, len(kinds)),
-        "nll_per_step": found[:, :, 0].ravel(),
-        "nll_per_sequence": found[:, :, 1].ravel(),
+        "metric_per_step": found[:, :, 0].ravel(),
+        "metric_per_sequence": found[:, :, 1].ravel(),
     }
 
 
@@ -216,6 +216,7 @@ def _results(
         "task": config.data.name,
         "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
         "unit": spec.unit,
+        "metric": asdict(FACTS[config.data.name].metric),
         "software_metric": software.per_step,
         "software_metric_per_sequence": software.per_sequence,
         "ideal_metric": evaluate_ideal(task).per_step,

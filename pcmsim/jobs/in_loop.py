@@ -15,6 +15,7 @@ from pcmsim.devices import load_parameter_set
 from pcmsim.errors import UsageError
 from pcmsim.jobs import folder
 from pcmsim.jobs.chip_results import checked_rows, done, stages
+from pcmsim.jobs.software import loss_units
 from pcmsim.loop import (
     Announcing,
     Autosave,
@@ -44,8 +45,6 @@ TRANSFER = "transfer.json"
 UNITS = {
     "phase": "1",
     "epoch": "1",
-    "train_nll": "nat/step",
-    "valid_nll": "nat/step",
     "activity": "1",
     "programmed": "1",
     "set_pulses": "1",
@@ -234,10 +233,11 @@ def _train(
     if not isinstance(arrays, Restorable):
         for array in model.arrays.values():
             array.crossbar = Announcing(array.crossbar, lambda: save.save(run))
-    _mend(out / LOG, run.history)
+    units = UNITS | loss_units(task.dataset.metric)
+    _mend(out / LOG, run.history, units)
 
     def report(epoch: LoopReport) -> None:
-        runlog.append(out / LOG, asdict(epoch), UNITS)
+        runlog.append(out / LOG, asdict(epoch), units)
         on_epoch(epoch)
 
     with save.guarding(run):
@@ -245,13 +245,13 @@ def _train(
     return run.history
 
 
-def _mend(log: Path, history: Sequence[LoopReport]) -> None:
+def _mend(log: Path, history: Sequence[LoopReport], units: Mapping[str, str]) -> None:
     """Bring the log to the epochs of the checkpoint: a stop may have come between the two."""
     rows = len(runlog.read(log)["epoch"]) if log.exists() else 0
     if rows > len(history):
         runlog.truncate(log, len(history))
     for epoch in history[rows:]:
-        runlog.append(log, asdict(epoch), UNITS)
+        runlog.append(log, asdict(epoch), units)
 
 
 def _follow(task: Task, model: LoopNetwork) -> list[dict[str, Any]]:

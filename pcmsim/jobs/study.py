@@ -1,6 +1,6 @@
 """A drift study from its configuration to its tables: checked whole, worked out, summed up."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import yaml
 
 from pcmsim.config import Study
 from pcmsim.crossbar import Chip
+from pcmsim.datasets import Metric
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder
@@ -100,7 +101,7 @@ def _measured(
     with open_pool(place.scheduler, place.workers, everything) as workers:
         failures = work_through(out, units + more, workers, config.retries, on_done)
     table = assemble(out, cells_of(config), units)
-    write_tables(out, table)
+    write_tables(out, table, _metric(materials).unit)
     results = _results(config, materials, table, failures)
     results["sensitivity"] = None if part is None else sensitivity(out, part)
     folder.write_json(out / folder.RESULTS, results)
@@ -119,11 +120,17 @@ def _results(
         "seed": config.seed,
         "times_s": list(table.times_s),
         "tolerance": config.tolerance,
+        "metric": asdict(_metric(materials)),
         "software": software,
         "ideal": {name: _ideal(materials, name) for name in materials.subjects},
         "cells": summarise(table, config.energy, limits),
         "failures": [_failure(failure) for failure in failures],
     }
+
+
+def _metric(materials: Materials) -> Metric:
+    """What all networks of the study are measured by."""
+    return next(iter(materials.subjects.values())).dataset.metric
 
 
 def _software(materials: Materials, name: str) -> float:

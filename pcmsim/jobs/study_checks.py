@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pcmsim.config import Config, Hardware, Study
+from pcmsim.datasets import FACTS
 from pcmsim.devices import Ambient, ParameterSet, reference_c, temperature_law
 from pcmsim.errors import UsageError
 from pcmsim.jobs.study_sensitivity import cell_of, reasons_against_variants
@@ -22,7 +23,7 @@ def reasons_against(
 ) -> list[str]:
     """One line for each thing that stands in the way; names that are missing were told before."""
     cells = cells_of(study)
-    found = [*_sizes(study, len(cells)), *_drivers(hardware)]
+    found = [*_sizes(study, len(cells)), *_drivers(hardware), *_metrics(configs)]
     for name in {cell.refresh: None for cell in cells} if study.refreshes else ():
         found += _too_often(study, name)
     found += reasons_against_variants(study, devices)
@@ -44,6 +45,13 @@ def _sizes(study: Study, cells: int) -> Iterator[str]:
             f"{cells} cells x {study.chips} chips x {study.points} times are {numbers:,} "
             f"measurements; {MOST_NUMBERS:,} fit into one table: split the study"
         )
+
+
+def _metrics(configs: Mapping[str, Config]) -> Iterator[str]:
+    metrics = {name: FACTS[config.data.name].metric for name, config in configs.items()}
+    if len(set(metrics.values())) > 1:
+        told = ", ".join(f"{name} by the {metric.name}" for name, metric in metrics.items())
+        yield f"networks are measured differently ({told}); put them into studies of their own"
 
 
 def _drivers(hardware: Mapping[str, Hardware]) -> Iterator[str]:

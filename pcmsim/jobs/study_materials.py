@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pcmsim.config import Config, Hardware, Study, load_config
 from pcmsim.config.explaining import explain
 from pcmsim.crossbar import ambient_of
-from pcmsim.datasets import Dataset, load
+from pcmsim.datasets import IN_FILES, Dataset, load
 from pcmsim.devices import Ambient, ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, PcmsimError, UsageError
 from pcmsim.jobs import folder
@@ -141,7 +141,7 @@ def _trained(name: str, out: Path, found: Surveyed, on_training: OnTraining | No
             on_training(name, epoch.epoch, config.training.epochs)
 
     begun = (run / folder.ENVIRONMENT).exists()
-    path = found.data_path if config.data.name == "jsb" else None
+    path = found.data_path if config.data.name in IN_FILES else None
     train(config, run, path, begun, on_epoch)
     return run
 
@@ -156,7 +156,7 @@ def _subject(run: Path, config: Config, hardware: Hardware, dataset: Dataset) ->
 
 def _load(config: Config, data_path: Path | None) -> Dataset:
     """Data set of a network; the path is for those that read files."""
-    return load(config.data, config.seed, data_path if config.data.name == "jsb" else None)
+    return load(config.data, config.seed, data_path if config.data.name in IN_FILES else None)
 
 
 def _too_few_sequences(study: Study, data: dict[str, Dataset]) -> list[str]:

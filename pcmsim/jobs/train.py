@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,11 @@ import torch
 
 from pcmsim import runlog
 from pcmsim.config import Config, Network, load_config
-from pcmsim.datasets import Dataset, load
-from pcmsim.datasets.roll import KEYS
+from pcmsim.datasets import FACTS, Dataset, load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
-from pcmsim.jobs import folder, in_loop, software
+from pcmsim.jobs import folder, in_loop, operations, software
 from pcmsim.loop import (
     Disturbance,
     EpochReport,
@@ -52,7 +52,8 @@ def train(
 
     The folder holds `config.yaml`, `environment.json`, `log.h5` (one row per epoch), events for
     TensorBoard, `checkpoint.safetensors`, the best network on the validation split
-    (`weights.safetensors` and `network.yaml`) and, last, `results.json`.
+    (`weights.safetensors` and `network.yaml`), `raster.h5` with the hidden outputs of one test
+    sequence and, last, `results.json`.
 
     With a section `loop` the network then trains on chips (`pcmsim.jobs.in_loop`), from the network
     of the section `aware` if there is one, which is kept in the folder `aware`; each chip has a
@@ -101,6 +102,8 @@ def _run(
     new = SpikingNetwork(*_new(config))
     network, found = software.train_network(config, dataset, out, on_epoch, new)
     results = _results(config, dataset, network, found)
+    results["operations"] = operations.described(network, dataset.test, config.hardware)
+    operations.save_raster(out / operations.RASTER, network, dataset.test)
     if config.loop is not None:
         start = network
         if config.aware is not None:
@@ -176,9 +179,12 @@ def _train_aware(
 
 def _check_sizes(config: Config) -> None:
     for name in ("inputs", "outputs"):
-        size = getattr(config.network, name)
-        if size != KEYS:
-            raise UsageError(f"network.{name} = {size}; piano rolls have {KEYS} keys: write {KEYS}")
+        size, wanted = getattr(config.network, name), getattr(FACTS[config.data.name], name)
+        if size != wanted:
+            raise UsageError(
+                f"network.{name} = {size}; data.name = {config.data.name} has {wanted}: "
+                f"write {name}: {wanted}"
+            )
 
 
 def _results(
@@ -193,10 +199,11 @@ def _results(
         "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
         "unit": spec.unit,
         "recurrent": spec.recurrent,
+        "metric": asdict(dataset.metric),
         "software_metric": test.per_step,
         "software_metric_per_sequence": test.per_sequence,
         "activity": test.activity,
-        "valid_metric": found.valid_nll,
+        "valid_metric": found.valid_metric,
         "best_epoch": found.best_epoch,
         "epochs": len(found.history),
         "seconds": math.fsum(report.seconds for report in found.history),

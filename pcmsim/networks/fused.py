@@ -12,12 +12,52 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pcmsim.networks import events, kernels
-from pcmsim.networks.unit import Unit
+from pcmsim.networks import events
+from pcmsim.networks.kernels import Array, Cells, Memory, Rows, Sums
+from pcmsim.networks.surrogate_kernel import Settings, settings_of
+from pcmsim.networks.unit import FIXED, Decays, Unit
+from pcmsim.networks.units.table import KERNELS
 
 Feedback = Callable[[Tensor], Tensor]
 
 ROWS = 1024  # of a segment: with 150 units in single precision, 0.6 MB of each array
+
+
+class Course(NamedTuple):
+    """Potentials, outputs and traces of a layer (time, batch, units); None if nothing adapts."""
+
+    potentials: Tensor
+    outputs: Tensor
+    traces: Tensor | None
+
+    @classmethod
+    def over(cls, currents: Tensor, unit: Unit) -> "Course":
+        """Room for what becomes of `currents`, which become the potentials."""
+        traces = torch.empty_like(currents) if unit.adapts else None
+        return cls(currents, torch.empty_like(currents), traces)
+
+    def part(self, steps: slice) -> "Course":
+        """Some of the steps, not copied."""
+        traces = None if self.traces is None else self.traces[steps]
+        return Course(self.potentials[steps], self.outputs[steps], traces)
+
+    def rows(self) -> Rows:
+        """All steps, each as one row of cells."""
+        return Rows(_flat(self.potentials, 1), _flat(self.outputs, 1), _flat(self.traces, 1))
+
+    def row(self, t: int) -> Rows:
+        """One step as a row of cells."""
+        traces = None if self.traces is None else _flat(self.traces[t], 0)
+        return Rows(_flat(self.potentials[t], 0), _flat(self.outputs[t], 0), traces)
+
+
+class Given(NamedTuple):
+    """What a layer computes with beside its inputs."""
+
+    weight: Tensor
+    recurrent: Tensor | None
+    threshold: Tensor
+    decays: Decays
 
 
 class Gradients(NamedTuple):
@@ -27,6 +67,8 @@ class Gradients(NamedTuple):
     weight: Tensor | None
     recurrent: Tensor | None
     threshold: Tensor | None
+    membrane: Tensor | None
+    adaptation: Tensor | None
 
 
 def supports(tensor: Tensor) -> bool:
@@ -34,139 +76,153 @@ def supports(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
 
 
-def layer(
-    x: Tensor, weight: Tensor, recurrent: Tensor | None, threshold: Tensor, unit: Unit
-) -> tuple[Tensor, Tensor]:
-    """Return potentials and outputs (time, batch, units) for inputs `x` (time, batch, inputs)."""
+def layer(x: Tensor, given: Given, unit: Unit) -> Course:
+    """Return what becomes of a layer at rest that receives `x` (time, batch, inputs)."""
     steps, batch, _ = x.shape
     x = x.contiguous()
     sparse = events.is_sparse(x)
-    potentials = x.new_empty(steps, batch, len(threshold))
-    outputs = torch.empty_like(potentials)
-    memory = _Memory.at_rest(threshold, batch)
+    course = Course.over(x.new_empty(steps, batch, len(given.threshold)), unit)
+    cells = _cells(given.threshold, given.decays, batch, unit)
+    memory = _memory(cells, unit)
+    recurrent = given.recurrent
     feedback = None if recurrent is None else lambda y: y @ recurrent
+    previous = x.new_zeros(batch, len(given.threshold))
     for part in _segments(steps, batch):
-        rows = potentials[part].flatten(0, 1)
-        events.write_product(x[part].flatten(0, 1), weight, None, rows, sparse)
-        _advance(potentials[part], outputs[part], memory, feedback, unit)
-    return potentials, outputs
+        piece = course.part(part)
+        rows = piece.potentials.flatten(0, 1)
+        events.write_product(x[part].flatten(0, 1), given.weight, None, rows, sparse)
+        _advance(piece, memory, cells, unit, feedback, previous)
+        previous = piece.outputs[-1]
+    return course
 
 
 def recurrence(
-    currents: Tensor, feedback: Feedback | None, threshold: Tensor, unit: Unit
-) -> Tensor:
-    """Return outputs (time, batch, units) for contiguous `currents`, which become potentials."""
-    outputs = torch.empty_like(currents)
-    memory = _Memory.at_rest(threshold, currents.shape[1])
-    _advance(currents, outputs, memory, feedback, unit)
-    return outputs
+    currents: Tensor,
+    feedback: Feedback | None,
+    threshold: Tensor,
+    unit: Unit,
+    decays: Decays = FIXED,
+) -> Course:
+    """Return what becomes of a layer at rest with contiguous `currents` (time, batch, units)."""
+    course = Course.over(currents, unit)
+    cells = _cells(threshold, decays, currents.shape[1], unit)
+    previous = currents.new_zeros(currents.shape[1:])
+    _advance(course, _memory(cells, unit), cells, unit, feedback, previous)
+    return course
 
 
 def layer_gradients(
-    saved: tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor, Tensor],
-    unit: Unit,
-    dy: Tensor,
-    wanted: tuple[bool, ...],
+    x: Tensor, given: Given, course: Course, unit: Unit, dy: Tensor, wanted: tuple[bool, ...]
 ) -> Gradients:
-    """Return the gradients for `dy` = dE/dy (time, batch, units).
-
-    `saved` is x, weight, recurrent, threshold, and the potentials and outputs of `layer`.
-    """
-    x, weight, recurrent, threshold, potentials, outputs = saved
-    steps, batch, units = potentials.shape
+    """Return the gradients of `layer` for `dy` = dE/dy (time, batch, units)."""
+    steps, batch, units = course.potentials.shape
     x = x.contiguous()
     sparse = events.is_sparse(x)
+    recurrent = given.recurrent
     dx = torch.empty_like(x) if wanted[0] else None
-    dweight = torch.zeros_like(weight) if wanted[1] else None
+    dweight = torch.zeros_like(given.weight) if wanted[1] else None
     drecurrent = torch.zeros_like(recurrent) if recurrent is not None and wanted[2] else None
-    limit = _cells(threshold, batch)
-    dlimit = np.zeros_like(limit)
+    back = _Back.of(given.threshold, given.decays, batch, unit)
     du = x.new_zeros(_length(steps, batch) + 1, batch, units)
     for part in reversed(list(_segments(steps, batch))):
         count = part.stop - part.start
         du[count] = du[0]
         rows = du[:count].flatten(0, 1)
-        piece = (potentials[part], outputs[part], dy[part], du[: count + 1])
-        _retreat(*piece, (limit, dlimit), recurrent, unit)
+        _retreat(course.part(part), dy[part], du[: count + 1], back, recurrent, unit)
         if dweight is not None:
             events.add_outer(x[part].flatten(0, 1), rows, dweight, sparse)
         if dx is not None:
-            torch.mm(rows, weight.T, out=dx[part].flatten(0, 1))
+            torch.mm(rows, given.weight.T, out=dx[part].flatten(0, 1))
         if drecurrent is not None:
             first = max(part.start, 1)
-            before = outputs[first - 1 : part.stop - 1].flatten(0, 1)
+            before = course.outputs[first - 1 : part.stop - 1].flatten(0, 1)
             drecurrent.addmm_(before.T, du[first - part.start : count].flatten(0, 1))
-    dthreshold = torch.from_numpy(dlimit).view(batch, units).sum(0)
-    return Gradients(dx, dweight, drecurrent, dthreshold)
+    return Gradients(dx, dweight, drecurrent, *back.totals(units, unit))
 
 
 def recurrence_gradients(
-    saved: tuple[Tensor, Tensor, Tensor], unit: Unit, dy: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the gradients for the currents and the threshold of a layer without feedback.
+    threshold: Tensor, decays: Decays, course: Course, unit: Unit, dy: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of `recurrence` without feedback for `dy` = dE/dy.
 
-    `saved` is threshold, and the potentials and outputs of `recurrence`; `dy` = dE/dy.
+    They are those for the currents, the threshold and the two decays.
     """
-    threshold, potentials, outputs = saved
-    steps, batch, units = potentials.shape
-    limit = _cells(threshold, batch)
-    dlimit = np.zeros_like(limit)
+    steps, batch, units = course.potentials.shape
+    back = _Back.of(threshold, decays, batch, unit)
     du = dy.new_zeros(steps + 1, batch, units)
-    _retreat(potentials, outputs, dy, du, (limit, dlimit), None, unit)
-    return du[:-1], torch.from_numpy(dlimit).view(batch, units).sum(0)
+    _retreat(course, dy, du, back, None, unit)
+    return du[:-1], *back.totals(units, unit)
 
 
-class _Memory(NamedTuple):
-    """What one step leaves to the next: decay * s * (1 - y) of every cell, and y."""
+class _Back(NamedTuple):
+    """What the way back needs of a row: its cells, what is carried, and the sums of gradients."""
 
-    limit: kernels.Array
-    carried: kernels.Array
-    output: Tensor
+    cells: Cells
+    later: Memory
+    sums: Sums
+    surrogate: Settings
 
     @classmethod
-    def at_rest(cls, threshold: Tensor, batch: int) -> "_Memory":
-        limit = _cells(threshold, batch)
-        return cls(limit, np.zeros_like(limit), threshold.new_zeros(batch, len(threshold)))
+    def of(cls, threshold: Tensor, decays: Decays, batch: int, unit: Unit) -> "_Back":
+        cells = _cells(threshold, decays, batch, unit)
+        surrogate = settings_of(unit.surrogate, cells.threshold.dtype.type)
+        trained = [None if d is None else np.zeros_like(cells.threshold) for d in decays]
+        sums = Sums(np.zeros_like(cells.threshold), trained[0], trained[1])
+        return cls(cells, _memory(cells, unit), sums, surrogate)
+
+    def totals(self, units: int, unit: Unit) -> tuple[Tensor | None, ...]:
+        """Gradients for the threshold and the two decays, summed over the batch."""
+        decay = self.sums.decay
+        if decay is not None and unit.kind in ("lif", "alif"):
+            gap = 1 - self.cells.decay
+            # A decay that rounds to one has a logit without gradient.
+            decay = np.divide(decay, gap, out=np.zeros_like(decay), where=gap > 0)
+        sums = (self.sums.threshold, decay, self.sums.adaptation_decay)
+        return tuple(
+            None if a is None else torch.from_numpy(a).view(-1, units).sum(0) for a in sums
+        )
 
 
 def _advance(
-    currents: Tensor, outputs: Tensor, memory: _Memory, feedback: Feedback | None, unit: Unit
+    course: Course,
+    memory: Memory,
+    cells: Cells,
+    unit: Unit,
+    feedback: Feedback | None,
+    previous: Tensor,
 ) -> None:
-    settings = _settings(memory.limit, unit)
+    kernels = KERNELS[unit.kind]
     if feedback is None:
-        s, y = currents.flatten(1).numpy(), outputs.flatten(1).numpy()
-        kernels.forward(s, memory.carried, memory.limit, *settings, y)
+        kernels.forward(course.rows(), memory, cells)
         return
-    previous = memory.output
-    for current, output in zip(currents.unbind(0), outputs.unbind(0), strict=True):
-        current += feedback(previous)
-        row, answer = current.view(-1).numpy(), output.view(-1).numpy()
-        kernels.advance(row, memory.carried, memory.limit, *settings, answer)
-        previous = output
-    memory.output.copy_(previous)
+    for t in range(len(course.potentials)):
+        course.potentials[t] += feedback(previous)
+        kernels.advance(course.row(t), memory, cells)
+        previous = course.outputs[t]
 
 
 def _retreat(
-    potentials: Tensor,
-    outputs: Tensor,
-    dy: Tensor,
-    du: Tensor,
-    limits: tuple[kernels.Array, kernels.Array],
-    recurrent: Tensor | None,
-    unit: Unit,
+    course: Course, dy: Tensor, du: Tensor, back: _Back, recurrent: Tensor | None, unit: Unit
 ) -> None:
-    """Fill `du`, whose last row holds the step after the segment, and add to `limits[1]`."""
-    limit, dlimit = limits
-    settings = _settings(limit, unit)
+    """Fill `du`, whose last row holds the step after the segment, and add to the sums."""
+    cells, later, sums, surrogate = back
+    kernels = KERNELS[unit.kind]
     if recurrent is None:
-        s, y, d, now = (a.contiguous().flatten(1).numpy() for a in (potentials, outputs, dy, du))
-        kernels.backward(s, y, limit, d, *settings, now, dlimit)
+        kernels.backward(course.rows(), _flat(dy, 1), _flat(du, 1), later, sums, cells, surrogate)
         return
-    for t in range(len(potentials) - 1, -1, -1):
+    for t in range(len(course.potentials) - 1, -1, -1):
         total = torch.addmm(dy[t], du[t + 1], recurrent.T)
-        rows = (potentials[t], outputs[t], total, du[t + 1], du[t])
-        s, y, d, later, now = (row.view(-1).numpy() for row in rows)
-        kernels.retreat(s, y, limit, d, later, *settings, now, dlimit)
+        d, after, now = (row.view(-1).numpy() for row in (total, du[t + 1], du[t]))
+        kernels.retreat(course.row(t), d, after, later, sums, cells, surrogate, now)
+
+
+def _flat(tensor: Tensor | None, kept: int) -> Any:
+    """Return the memory of `tensor` with all axes but the first `kept` as one."""
+    return None if tensor is None else tensor.detach().contiguous().flatten(kept).numpy()
+
+
+def _over_batch(array: Array | None, units: int) -> Tensor | None:
+    return None if array is None else torch.from_numpy(array).view(-1, units).sum(0)
 
 
 def _length(steps: int, batch: int) -> int:
@@ -179,12 +235,29 @@ def _segments(steps: int, batch: int) -> Iterator[slice]:
         yield slice(start, min(start + length, steps))
 
 
-def _cells(threshold: Tensor, batch: int) -> kernels.Array:
-    """Return the threshold of every cell of a row (batch times units)."""
-    return np.tile(threshold.detach().numpy(), batch)
+def _cells(threshold: Tensor, decays: Decays, batch: int, unit: Unit) -> Cells:
+    """Return what every cell of a row (batch times units) is given.
+
+    Numbers are in the precision of the arrays, or the kernels compute in double precision.
+    """
+    limit = _row(threshold, batch)
+    number = limit.dtype.type
+    membrane, adaptation = decays
+    return Cells(
+        limit,
+        number(unit.decay) if membrane is None else _row(membrane, batch),
+        number(unit.adaptation_decay) if adaptation is None else _row(adaptation, batch),
+        number(unit.strength),
+        number(unit.slope),
+        unit.soft,
+        len(threshold),
+    )
 
 
-def _settings(like: kernels.Array, unit: Unit) -> tuple[Any, Any, bool]:
-    """Decay, slope and kind; scalars in the arrays' precision, or the kernels compute in double."""
-    number = like.dtype.type
-    return number(unit.decay), number(unit.slope), unit.soft
+def _row(values: Tensor, batch: int) -> Array:
+    return np.tile(values.detach().numpy(), batch)
+
+
+def _memory(cells: Cells, unit: Unit) -> Memory:
+    zeros = np.zeros_like(cells.threshold)
+    return Memory(zeros, np.zeros_like(zeros) if unit.adapts else None)

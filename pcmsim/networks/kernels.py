@@ -1,13 +1,14 @@
-"""The recurrence over time in compiled form, forward and backward, for arrays in memory.
+"""What the compiled kernels share: how they are translated, and the rows that they work on.
 
-Arrays are (time, cells): batch and units laid out as one row, since no cell looks at another.
-A row is worked through in blocks that stay in the cache for all of their time steps. One step is
-`advance` (in time) or `retreat` (its gradient); `forward` and `backward` run them over time.
+Arrays are (time, cells): batch and units laid out as one row. A row is worked through in blocks
+that stay in the cache for all of their time steps. What a unit has not is None, and what its cells
+share is a number: the compiler makes code of its own for each case. The kernels of one unit stand
+in one file with all loops that call them, since code on disk is renewed when its file changes.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
@@ -24,6 +25,41 @@ LN_2 = np.float32(math.log(2.0))
 LOWEST = np.float32(-87.0)  # exp of less leaves the normal numbers of single precision
 HALF = np.float32(0.5)
 C0, C1, C2, C3, C4, C5, C6, C7 = (np.float32(1.0 / math.factorial(k)) for k in range(8))
+
+
+class Rows(NamedTuple):
+    """Currents that become potentials, outputs, traces or None: (time, cells) or (cells,)."""
+
+    potential: Array
+    output: Array
+    adaptation: Any
+
+
+class Memory(NamedTuple):
+    """What one step leaves to the next, forward or backward: of the potential and of the trace."""
+
+    carried: Array
+    trace: Any
+
+
+class Cells(NamedTuple):
+    """What the cells of a row are given; `units` is the number of cells of one sample."""
+
+    threshold: Array
+    decay: Any
+    adaptation_decay: Any
+    strength: float
+    slope: float
+    soft: bool
+    units: int
+
+
+class Sums(NamedTuple):
+    """Gradients of `Cells`, summed over time; None for what is not trained."""
+
+    threshold: Array
+    decay: Any
+    adaptation_decay: Any
 
 
 def compiled(function: Function) -> Function:
@@ -63,120 +99,74 @@ def _exponential_double(x: Any) -> Any:
     return math.exp(x)
 
 
+def at(values: Any, k: Any) -> Any:
+    """Return element or part k of an array, or the number (or None) that stands for all of it."""
+    return values[k] if isinstance(values, np.ndarray) else values
+
+
+def _at_for(values: Any, k: Any) -> Callable[[Any, Any], Any]:
+    return _element if isinstance(values, types.Array) else _whole
+
+
+def _element(values: Any, k: Any) -> Any:
+    return values[k]
+
+
+def _whole(values: Any, k: Any) -> Any:
+    return values
+
+
+def tally(sums: Any, k: int, value: float) -> None:
+    """Add `value` to element k of an array, or nothing to None."""
+    if sums is not None:
+        sums[k] += value
+
+
+def _tally_for(sums: Any, k: Any, value: Any) -> Callable[[Any, Any, Any], None]:
+    return _tally_nothing if isinstance(sums, types.NoneType) else _tally
+
+
+def _tally_nothing(sums: Any, k: Any, value: Any) -> None:
+    pass
+
+
+def _tally(sums: Any, k: Any, value: Any) -> None:
+    sums[k] += value
+
+
 overload(exponential)(_exponential_for)
+overload(at)(_at_for)
+overload(tally)(_tally_for)
 
 
 @compiled
-def advance(
-    current: Array,
-    carried: Array,
-    threshold: Array,
-    decay: float,
-    slope: float,
-    soft: bool,
-    output: Array,
-) -> None:
-    """One step of a row of cells: turns `current` into the potential and writes `output`.
-
-    `carried` is decay * s_{t-1} * (1 - y_{t-1}) on entry and the same of this step on return.
-    """
-    zero, one = current.dtype.type(0), current.dtype.type(1)
-    if soft:
-        for k in range(current.size):
-            u = current[k] + carried[k]
-            s = u if u > zero else slope * u
-            z = s - threshold[k]
-            e = exponential(-abs(z))
-            y = (one if z > zero else e) / (one + e)
-            current[k], output[k], carried[k] = s, y, decay * s * (one - y)
-    else:
-        for k in range(current.size):
-            u = current[k] + carried[k]
-            s = u if u > zero else slope * u
-            y = one if s > threshold[k] else zero
-            current[k], output[k], carried[k] = s, y, decay * s * (one - y)
+def row(rows: Rows, t: int, part: slice) -> Rows:
+    """Part of the rows of one step."""
+    adaptation = at(at(rows.adaptation, t), part)
+    return Rows(rows.potential[t][part], rows.output[t][part], adaptation)
 
 
 @compiled
-def retreat(
-    potential: Array,
-    output: Array,
-    threshold: Array,
-    output_gradient: Array,
-    later: Array,
-    decay: float,
-    slope: float,
-    soft: bool,
-    current_gradient: Array,
-    threshold_gradient: Array,
-) -> None:
-    """Gradient of one step: from dE/dy_t and `later` = dE/du_{t+1} to `current_gradient` = dE/du_t.
-
-    `output_gradient` is dE/dy_t by all paths but the reset of the next step, which is added here;
-    `threshold_gradient` is lowered by dE/dz_t, z = s - threshold.
-    """
-    zero, one = potential.dtype.type(0), potential.dtype.type(1)
-    two, four = potential.dtype.type(2), potential.dtype.type(4)
-    if soft:
-        for k in range(potential.size):
-            s, y, carried = potential[k], output[k], decay * later[k]
-            dz = (output_gradient[k] - carried * s) * (y * (one - y))
-            threshold_gradient[k] -= dz
-            current_gradient[k] = (dz + carried * (one - y)) * (one if s > zero else slope)
-    else:
-        for k in range(potential.size):
-            s, y, carried = potential[k], output[k], decay * later[k]
-            e = exponential(-two * abs(s - threshold[k]))
-            dz = (output_gradient[k] - carried * s) * (four * e / ((one + e) * (one + e)))
-            threshold_gradient[k] -= dz
-            current_gradient[k] = (dz + carried * (one - y)) * (one if s > zero else slope)
+def memory_part(memory: Memory, part: slice) -> Memory:
+    """Part of what steps leave to each other, not copied."""
+    return Memory(memory.carried[part], at(memory.trace, part))
 
 
 @compiled
-def forward(
-    currents: Array,
-    carried: Array,
-    threshold: Array,
-    decay: float,
-    slope: float,
-    soft: bool,
-    outputs: Array,
-) -> None:
-    """All steps: turns `currents` (time, cells) into potentials and writes `outputs`."""
-    steps, cells = currents.shape
-    for start in range(0, cells, BLOCK):
-        part = slice(start, min(start + BLOCK, cells))
-        for t in range(steps):
-            row, answer = currents[t, part], outputs[t, part]
-            advance(row, carried[part], threshold[part], decay, slope, soft, answer)
+def cells_part(cells: Cells, part: slice) -> Cells:
+    """What some of the cells are given."""
+    return Cells(
+        cells.threshold[part],
+        at(cells.decay, part),
+        at(cells.adaptation_decay, part),
+        cells.strength,
+        cells.slope,
+        cells.soft,
+        cells.units,
+    )
 
 
 @compiled
-def backward(
-    potentials: Array,
-    outputs: Array,
-    threshold: Array,
-    output_gradients: Array,
-    decay: float,
-    slope: float,
-    soft: bool,
-    current_gradients: Array,
-    threshold_gradient: Array,
-) -> None:
-    """Gradient of `forward`; `current_gradients` has one row more, the last, which is zero."""
-    steps, cells = potentials.shape
-    for start in range(0, cells, BLOCK):
-        part = slice(start, min(start + BLOCK, cells))
-        for t in range(steps - 1, -1, -1):
-            retreat(
-                potentials[t, part],
-                outputs[t, part],
-                threshold[part],
-                output_gradients[t, part],
-                current_gradients[t + 1, part],
-                decay,
-                slope,
-                soft,
-                current_gradients[t, part],
-                threshold_gradient[part],
-            )
+def sums_part(sums: Sums, part: slice) -> Sums:
+    """Gradients of some of the cells, not copied."""
+    return Sums(sums.threshold[part], at(sums.decay, part), at(sums.adaptation_decay, part))

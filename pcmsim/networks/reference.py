@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pcmsim.networks.unit import Unit, rest, step
+from pcmsim.networks.unit import FIXED, Decays, Unit, rest, step
 
 
 def scan(
@@ -13,6 +13,7 @@ def scan(
     feedback: Callable[[Tensor], Tensor] | None,
     threshold: Tensor,
     unit: Unit,
+    decays: Decays = FIXED,
 ) -> Tensor:
     """Return outputs y of units at rest that receive `currents`, both (time, batch, units).
 
@@ -30,6 +31,6 @@ def scan(
     for current in currents.unbind(0):
         if feedback is not None:
             current = current + feedback(state.output)
-        state = step(state, current, threshold, unit)
+        state = step(state, current, threshold, unit, decays)
         outputs.append(state.output)
     return torch.stack(outputs) if outputs else torch.zeros_like(currents)

@@ -10,42 +10,52 @@ import torch
 from torch import Tensor
 
 from pcmsim.networks import fused, reference
-from pcmsim.networks.fused import Feedback
-from pcmsim.networks.unit import Unit
+from pcmsim.networks.fused import Course, Feedback, Given
+from pcmsim.networks.unit import FIXED, Decays, Unit
 
 
 def layer_scan(
-    x: Tensor, weight: Tensor, recurrent: Tensor | None, threshold: Tensor, unit: Unit
+    x: Tensor,
+    weight: Tensor,
+    recurrent: Tensor | None,
+    threshold: Tensor,
+    unit: Unit,
+    decays: Decays = FIXED,
 ) -> Tensor:
     """Return outputs (time, batch, units) of a layer for inputs `x` (time, batch, inputs).
 
     `weight` is (inputs, units), `recurrent` (units, units) or None, `threshold` (units,).
-    Differentiable in all of them.
+    Differentiable in all of them and in `decays`.
     """
     if fused.supports(weight):
-        result: Tensor = _Layer.apply(x, weight, recurrent, threshold, unit)  # type: ignore[no-untyped-call]
+        result: Tensor = _Layer.apply(x, weight, recurrent, threshold, *decays, unit)  # type: ignore[no-untyped-call]
         return result
-    return _plain(x, weight, recurrent, threshold, unit)
+    return _plain(x, weight, recurrent, threshold, *decays, unit)
 
 
 def current_scan(
-    currents: Tensor, feedback: Feedback | None, threshold: Tensor, unit: Unit
+    currents: Tensor,
+    feedback: Feedback | None,
+    threshold: Tensor,
+    unit: Unit,
+    decays: Decays = FIXED,
 ) -> Tensor:
     """Return outputs of units that receive `currents` (time, batch, units).
 
     `feedback` maps y_{t-1} to what recurrent connections add in step t; it is called at every
-    step, the first included. Differentiable in `currents` and `threshold`, and through `feedback`
-    where that is differentiable: currents may come from a crossbar, gradients from software.
+    step, the first included. Differentiable in `currents`, `threshold` and `decays`, and through
+    `feedback` where that is differentiable: currents may come from a crossbar, gradients from
+    software.
     """
     if not fused.supports(currents):
-        return reference.scan(currents, feedback, threshold, unit)
+        return reference.scan(currents, feedback, threshold, unit, decays)
     if not torch.is_grad_enabled():
         # Potentials are written over the currents, and these belong to the caller.
         own = currents.clone(memory_format=torch.contiguous_format)
-        return fused.recurrence(own, feedback, threshold, unit)
+        return fused.recurrence(own, feedback, threshold, unit, decays).outputs
     if feedback is not None:
-        return reference.scan(currents, feedback, threshold, unit)
-    result: Tensor = _Currents.apply(currents, threshold, unit)  # type: ignore[no-untyped-call]
+        return reference.scan(currents, feedback, threshold, unit, decays)
+    result: Tensor = _Currents.apply(currents, threshold, *decays, unit)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -53,17 +63,27 @@ class _Currents(torch.autograd.Function):
     """Value and gradient from the kernels, for currents that somebody else measured."""
 
     @staticmethod
-    def forward(ctx: Any, currents: Tensor, threshold: Tensor, unit: Unit) -> Tensor:
-        potentials = currents.clone(memory_format=torch.contiguous_format)
-        outputs = fused.recurrence(potentials, None, threshold, unit)
+    def forward(
+        ctx: Any,
+        currents: Tensor,
+        threshold: Tensor,
+        membrane: Tensor | None,
+        adaptation: Tensor | None,
+        unit: Unit,
+    ) -> Tensor:
+        own = currents.clone(memory_format=torch.contiguous_format)
+        decays = Decays(membrane, adaptation)
+        course = fused.recurrence(own, None, threshold, unit, decays)
         ctx.unit = unit
-        ctx.save_for_backward(threshold, potentials, outputs)
-        return outputs
+        ctx.save_for_backward(threshold, *decays, *course)
+        return course.outputs
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None]:
-        return (*fused.recurrence_gradients(ctx.saved_tensors, ctx.unit, dy), None)
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        threshold, *rest = ctx.saved_tensors
+        decays, course = Decays(*rest[:2]), Course(*rest[2:])
+        return (*fused.recurrence_gradients(threshold, decays, course, ctx.unit, dy), None)
 
 
 class _Layer(torch.autograd.Function):
@@ -76,21 +96,26 @@ class _Layer(torch.autograd.Function):
         weight: Tensor,
         recurrent: Tensor | None,
         threshold: Tensor,
+        membrane: Tensor | None,
+        adaptation: Tensor | None,
         unit: Unit,
     ) -> Tensor:
-        potentials, outputs = fused.layer(x, weight, recurrent, threshold, unit)
+        given = Given(weight, recurrent, threshold, Decays(membrane, adaptation))
+        course = fused.layer(x, given, unit)
         ctx.unit = unit
-        ctx.save_for_backward(x, weight, recurrent, threshold, potentials, outputs)
-        return outputs
+        ctx.save_for_backward(x, weight, recurrent, threshold, membrane, adaptation, *course)
+        return course.outputs
 
     @staticmethod
     def backward(ctx: Any, *output_gradients: Tensor) -> tuple[Tensor | None, ...]:
         (dy,) = output_gradients
+        inputs, course = ctx.saved_tensors[:6], Course(*ctx.saved_tensors[6:])
         if torch.is_grad_enabled():
-            inputs = ctx.saved_tensors[:4]
             return (*_differentiable_gradients(inputs, ctx.unit, dy), None)
+        x, weight, recurrent, threshold, membrane, adaptation = inputs
+        given = Given(weight, recurrent, threshold, Decays(membrane, adaptation))
         wanted = ctx.needs_input_grad
-        return (*fused.layer_gradients(ctx.saved_tensors, ctx.unit, dy, wanted), None)
+        return (*fused.layer_gradients(x, given, course, ctx.unit, dy, wanted), None)
 
 
 def _product(recurrent: Tensor | None) -> Feedback | None:
@@ -98,13 +123,22 @@ def _product(recurrent: Tensor | None) -> Feedback | None:
 
 
 def _plain(
-    x: Tensor, weight: Tensor, recurrent: Tensor | None, threshold: Tensor, unit: Unit
+    x: Tensor,
+    weight: Tensor,
+    recurrent: Tensor | None,
+    threshold: Tensor,
+    membrane: Tensor | None,
+    adaptation: Tensor | None,
+    unit: Unit,
 ) -> Tensor:
-    return reference.scan(x @ weight, _product(recurrent), threshold, unit)
+    decays = Decays(membrane, adaptation)
+    return reference.scan(x @ weight, _product(recurrent), threshold, unit, decays)
 
 
 def _differentiable_gradients(
-    inputs: tuple[Tensor, Tensor, Tensor | None, Tensor], unit: Unit, dy: Tensor
+    inputs: tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor | None, Tensor | None],
+    unit: Unit,
+    dy: Tensor,
 ) -> tuple[Tensor | None, ...]:
     """Return dE/d(each input) as a function of the inputs and of `dy` that autograd can follow."""
     chosen = [i for i, value in enumerate(inputs) if value is not None and value.requires_grad]

@@ -11,27 +11,29 @@ from numpy.typing import NDArray
 
 from pcmsim.report import time_axis
 from pcmsim.report.points import COMPENSATIONS, by_compensation, compensated, dwarfed, spread
-from pcmsim.report.records import Drift, Matrix, Point
+from pcmsim.report.records import Drift, Matrix, Metric, Point
 from pcmsim.report.svg import INK, SERIES, SOFT
 from pcmsim.units import format_duration
 
 FloatArray = NDArray[np.floating[Any]]
 MARKS = ("o", "s", "^", "D")
-METRIC = "negative log-likelihood [nat/step]"
 WIDTH = 10.0
+METRIC = Metric()
 
 
-def learning_curve(curves: Mapping[str, FloatArray], best_epoch: int) -> Figure:
+def learning_curve(
+    curves: Mapping[str, FloatArray], best_epoch: int, metric: Metric = METRIC
+) -> Figure:
     """Loss on the training and validation splits against the epoch."""
     figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
     axes = figure.subplots()
     mark = "o" if len(curves["epoch"]) <= 30 else None
     axes.plot(
-        curves["epoch"], curves["train_nll"], color=SERIES[1], marker=mark, label="training split"
+        curves["epoch"], curves["train_loss"], color=SERIES[1], marker=mark, label="training split"
     )
     axes.plot(
         curves["epoch"],
-        curves["valid_nll"],
+        curves["valid_metric"],
         color=SERIES[0],
         marker=mark,
         ls="--",
@@ -39,7 +41,7 @@ def learning_curve(curves: Mapping[str, FloatArray], best_epoch: int) -> Figure:
     )
     axes.axvline(best_epoch, color=SOFT, lw=1.2, ls=":", label=f"best epoch ({best_epoch})")
     axes.set_xlabel("epoch")
-    axes.set_ylabel(METRIC)
+    axes.set_ylabel(metric.label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_above(axes, 3)
     return figure
@@ -64,7 +66,7 @@ def metric_over_time(drift: Drift) -> Figure:
     if len(panels) > 1:
         row[0].set_title("all", loc="left")
         row[1].set_title("with compensation, enlarged", loc="left")
-    row[0].set_ylabel(METRIC)
+    row[0].set_ylabel(drift.metric.label)
     lines, names = row[0].get_legend_handles_labels()
     figure.legend(lines, names, loc="outside upper left", ncols=4, columnspacing=1.6)
     return figure

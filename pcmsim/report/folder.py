@@ -9,6 +9,7 @@ import numpy as np
 
 from pcmsim.errors import DataError, UsageError
 from pcmsim.report import records
+from pcmsim.report.operations_records import OperationsRun, read_operations
 from pcmsim.report.records import FloatArray
 from pcmsim.yamltext import load_yaml
 
@@ -44,11 +45,12 @@ class LoopRun:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A finished training run."""
+    """A finished training run; runs of earlier versions have counted no operations."""
 
     results: records.Training
     curves: Mapping[str, FloatArray]
     in_loop: LoopRun | None
+    operations: OperationsRun | None
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,10 @@ def _training(run: Path) -> TrainingRun:
     results = records.check(records.Training, values, path)
     with_loop = "stages" in values or "chips" in values
     return TrainingRun(
-        results, records.read_curves(run / LOG), _in_loop(run, values) if with_loop else None
+        results,
+        records.read_curves(run / LOG),
+        _in_loop(run, values) if with_loop else None,
+        read_operations(run, values, path),
     )
 
 

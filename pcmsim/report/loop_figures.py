@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from pcmsim.report import time_axis
 from pcmsim.report.figures import MARKS, METRIC, WIDTH, legend_above
 from pcmsim.report.points import COMPENSATIONS, by_compensation, dwarfed, spread
-from pcmsim.report.records import FloatArray, InLoop, Point
+from pcmsim.report.records import FloatArray, InLoop, Metric, Point
 from pcmsim.report.svg import INK, SERIES, SOFT
 
 Dashes = str | tuple[int, tuple[float, ...]]
@@ -33,7 +33,7 @@ COUNTED = {
 LETTERS = 120
 
 
-def metric_over_time(results: InLoop, software_metric: float) -> Figure:
+def metric_over_time(results: InLoop, software_metric: float, metric: Metric = METRIC) -> Figure:
     """Metric of the chips against the time after each stage, one curve per compensation.
 
     Curves without compensation that dwarf the others leave them a second panel of their own.
@@ -58,24 +58,27 @@ def metric_over_time(results: InLoop, software_metric: float) -> Figure:
     if len(panels) > 1:
         row[0].set_title("all", loc="left")
         row[1].set_title("with compensation, enlarged", loc="left")
-    row[0].set_ylabel(METRIC)
+    row[0].set_ylabel(metric.label)
     _legend(figure, results, kinds)
     return figure
 
 
 def learning(
-    logs: Sequence[Mapping[str, FloatArray]], rules: Sequence[str], valid_metric: float
+    logs: Sequence[Mapping[str, FloatArray]],
+    rules: Sequence[str],
+    valid_metric: float,
+    metric: Metric = METRIC,
 ) -> Figure:
-    """Validation loss and what was sent to the devices, against the epoch over all phases.
+    """Validation metric and what was sent to the devices, against the epoch over all phases.
 
     Lines are means over chips, bands the least to the greatest; `valid_metric` is what the network
     reached in software.
     """
     figure = Figure(figsize=(WIDTH, 6.0), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    _over_chips(upper, logs, "valid_nll", SERIES[0], "o", "-", "in the loop", None)
+    _over_chips(upper, logs, "valid_metric", SERIES[0], "o", "-", "in the loop", None)
     upper.axhline(valid_metric, color=INK, lw=1.2, ls=(0, (5, 3)), label="software")
-    upper.set_ylabel(METRIC)
+    upper.set_ylabel(metric.label)
     for name, (label, colour, mark, dash) in COUNTED.items():
         if name == "programmed" or any(log[name].any() for log in logs):
             _over_chips(lower, logs, name, colour, mark, dash, label, "mid")

@@ -17,7 +17,7 @@ from pcmsim.report.points import (
     moments_s,
     spread,
 )
-from pcmsim.report.records import Chip, FloatArray, Point, StagePoint
+from pcmsim.report.records import Chip, FloatArray, Metric, Point, StagePoint, Training
 from pcmsim.report.svg import Chart
 from pcmsim.units import format_duration
 
@@ -97,9 +97,9 @@ def loop_view(training: TrainingRun, run: LoopRun) -> LoopView:
             if found
         ],
         band=band_text(points),
-        metric=_metric(run, training.results.software_metric),
-        learning=_learning(run, training.results.valid_metric),
-        aware=None if run.aware is None else _aware(run.aware),
+        metric=_metric(run, training.results),
+        learning=_learning(run, training.results),
+        aware=None if run.aware is None else _aware(run.aware, training.results.metric),
         chips=chip_rows(run.results.chips, run.logs),
         uncounted=not all(chip.wear for chip in run.results.chips),
     )
@@ -171,7 +171,7 @@ def _cards(run: LoopRun, software_metric: float) -> Sequence[Card]:
     return cards
 
 
-def _metric(run: LoopRun, software_metric: float) -> Chart:
+def _metric(run: LoopRun, trained: Training) -> Chart:
     caption = (
         f"Test metric of the network on {chips_text(len(run.results.chips))}. Transfer is the "
         f"network trained in software and written onto the chips, against the time since "
@@ -181,30 +181,30 @@ def _metric(run: LoopRun, software_metric: float) -> Chart:
     )
     if any(point.t_s == 0.0 for point in run.results.stages):
         caption += " Time is on a logarithmic axis, which is broken to show 0."
-    figure = loop_figures.metric_over_time(run.results, software_metric)
+    figure = loop_figures.metric_over_time(run.results, trained.software_metric, trained.metric)
     return Chart(svg.inline(figure, "loop-metric", "Metric against time, both stages"), caption)
 
 
-def _learning(run: LoopRun, valid_metric: float) -> Chart:
+def _learning(run: LoopRun, trained: Training) -> Chart:
     several = len(run.logs) > 1
     over = f"means over {chips_text(len(run.logs))}" if several else "those of the one chip"
     band = ", bands span the least to the greatest" if several else ""
     caption = (
-        f"Above: negative log-likelihood per step on the validation split, measured on the chip at "
-        f"the end of each epoch, and of the network in software (dashed). Below, on a scale linear "
+        f"Above: {trained.metric.name} on the validation split, measured on the chip at the "
+        f"end of each epoch, and of the network in software (dashed). Below, on a scale linear "
         f"up to 1 and logarithmic beyond: devices that were programmed in each epoch, and pulses "
         f"sent by the update rule if it sends any. Lines are {over}{band}; dotted lines "
         f"stand where phases begin."
     )
-    figure = loop_figures.learning(run.logs, run.rules, valid_metric)
+    figure = loop_figures.learning(run.logs, run.rules, trained.valid_metric, trained.metric)
     return Chart(svg.inline(figure, "loop-learning", "Learning in the loop"), caption)
 
 
-def _aware(curves: Mapping[str, FloatArray]) -> Chart:
+def _aware(curves: Mapping[str, FloatArray], metric: Metric) -> Chart:
     caption = (
         "Noise-aware training in software, on devices drawn anew for every batch; training in the "
         "loop begins with the network of its best epoch."
     )
-    best_epoch = int(curves["epoch"][np.argmin(curves["valid_nll"])])
-    figure = figures.learning_curve(curves, best_epoch)
+    best_epoch = int(curves["epoch"][np.argmin(curves["valid_metric"])])
+    figure = figures.learning_curve(curves, best_epoch, metric)
     return Chart(svg.inline(figure, "aware", "Learning curve of noise-aware training"), caption)

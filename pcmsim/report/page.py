@@ -12,6 +12,7 @@ from pcmsim.files import replace
 from pcmsim.report import figures, svg, text
 from pcmsim.report.folder import STUDY, DriftRun, Run, TrainingRun, kind_of, read_run
 from pcmsim.report.loop_page import LoopView, loop_view
+from pcmsim.report.operations_page import OperationsView, operations_view
 from pcmsim.report.points import (
     COMPENSATIONS,
     at,
@@ -89,12 +90,14 @@ def render(run: Run) -> str:
     with svg.style():
         learning = _learning(run.training) if run.training else None
         in_loop = _in_loop(run.training) if run.training else None
+        operations = _operations(run.training) if run.training else None
         drifts = [_drift_view(drift, f"d{i}") for i, drift in enumerate(run.drifts)]
     template = environment.get_template(TEMPLATE)
     return template.render(
         run=run,
         learning=learning,
         in_loop=in_loop,
+        operations=operations,
         drifts=drifts,
         kinds=COMPENSATIONS,
         units={"snu": "SNU", "ssnu": "sSNU"},
@@ -103,16 +106,23 @@ def render(run: Run) -> str:
 
 
 def _learning(training: TrainingRun) -> Chart:
-    figure = figures.learning_curve(training.curves, training.results.best_epoch)
+    results = training.results
+    figure = figures.learning_curve(training.curves, results.best_epoch, results.metric)
     caption = (
-        "Negative log-likelihood per predicted step, summed over the notes. The network of the "
-        "best epoch on the validation split is the one that was tested and kept."
+        f"{results.metric.label.capitalize()}. The network of the best epoch on the validation "
+        f"split is the one that was tested and kept."
     )
+    if not results.metric.unit.startswith("nat"):
+        caption += " Of the training split the curve shows the loss that training lowers."
     return Chart(svg.inline(figure, "learning", "Learning curve"), caption)
 
 
 def _in_loop(training: TrainingRun) -> LoopView | None:
     return None if training.in_loop is None else loop_view(training, training.in_loop)
+
+
+def _operations(training: TrainingRun) -> OperationsView | None:
+    return None if training.operations is None else operations_view(training.operations)
 
 
 def _drift_view(run: DriftRun, name: str) -> DriftView:

@@ -21,9 +21,9 @@ from pcmsim import runlog
 from pcmsim.errors import DataError
 
 FORMAT = 1
-CURVES = ("epoch", "train_nll", "valid_nll")
+CURVES = ("epoch", "train_loss", "valid_metric")
 COUNTS = ("programmed", "set_pulses", "resets")
-LOOP_COLUMNS = ("phase", "epoch", "valid_nll", *COUNTS)
+LOOP_COLUMNS = ("phase", "epoch", "valid_metric", *COUNTS)
 FloatArray = NDArray[np.float64]
 Record = TypeVar("Record")
 LARGEST = 1e15  # no run has more of anything, and figures of it could not be drawn
@@ -34,8 +34,31 @@ _CONFIG = ConfigDict(extra="ignore")
 
 
 @checked(frozen=True, config=_CONFIG)
+class Metric:
+    """What a network is measured by."""
+
+    name: str = "negative log-likelihood"
+    unit: str = "nat/step"
+
+    @property
+    def label(self) -> str:
+        """Name and, if it has one, unit, as at an axis."""
+        return f"{self.name}{self.bracket}"
+
+    @property
+    def bracket(self) -> str:
+        """The unit, if there is one, in brackets after a space."""
+        return "" if self.unit == "1" else f" [{self.unit}]"
+
+    @property
+    def suffix(self) -> str:
+        """The unit, if there is one, after a space."""
+        return "" if self.unit == "1" else f" {self.unit}"
+
+
+@checked(frozen=True, config=_CONFIG)
 class Training:
-    """Results of training in software; metrics in nat per step or per sequence."""
+    """Results of training in software."""
 
     task: str
     network: str
@@ -46,11 +69,12 @@ class Training:
     valid_metric: Number
     epochs: Annotated[Whole, Field(gt=0)]
     seconds: Number
+    metric: Metric = Metric()
 
 
 @checked(frozen=True, config=_CONFIG)
 class Point:
-    """Metric [nat/step] over the chips at `t_s` [s] with one compensation; of one chip no `std`."""
+    """Metric over the chips at `t_s` [s] with one compensation; of one chip no `std`."""
 
     compensation: str
     t_s: Annotated[Number, Field(gt=0.0)]
@@ -73,6 +97,7 @@ class Drift:
     chips: int
     seed: int
     drift: Annotated[tuple[Point, ...], Field(min_length=1)]
+    metric: Metric = Metric()
     inference: Literal["batched", "streaming"] = "batched"
     step_s: NotNegative = 0.0
 

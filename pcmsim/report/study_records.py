@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as checked
 
 from pcmsim.errors import DataError
-from pcmsim.report.records import NotNegative, Number, Whole, check, read_json
+from pcmsim.report.records import Metric, NotNegative, Number, Whole, check, read_json
 
 _CONFIG = ConfigDict(extra="ignore")
 OverTime = tuple[Number | None, ...]
@@ -126,7 +126,7 @@ class Sensitivity:
 
 @checked(frozen=True, config=_CONFIG)
 class Study:
-    """Results of a study; `tolerance`, `software` and `ideal` in nat/step."""
+    """Results of a study; `tolerance`, `software` and `ideal` are values of `metric`."""
 
     chips: Annotated[Whole, Field(gt=0)]
     seed: int
@@ -137,6 +137,7 @@ class Study:
     cells: Annotated[tuple[StudyCell, ...], Field(min_length=1)]
     failures: tuple[Failed, ...]
     sensitivity: Sensitivity | None = None
+    metric: Metric = Metric()
 
 
 def read_study(path: Path) -> Study:

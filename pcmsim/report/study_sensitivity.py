@@ -39,7 +39,7 @@ def tornado(found: Sensitivity, name: str) -> Markup:
         ends = (values(tuple(m.mean for m in moves)), values(tuple(m.half_width for m in moves)))
         _draw(axes, place, ends, colour, label)
     axes.axvline(0.0, color=INK, lw=1.0)
-    axes.set_xlabel("change of the loss [nat/step]")
+    axes.set_xlabel("change of the metric")
     _legend(axes)
     told = "; ".join(f"{m.parameter}: {_say(m.low)} and {_say(m.high)}" for m in rows)
     return slim(svg.inline(page, name, "Sensitivity"), "One at a time", told)

@@ -43,7 +43,7 @@ def frame(design: Design, found: NDArray[np.float64]) -> pd.DataFrame:
     }
     for j, name in enumerate(design.parameters):
         columns[f"factor_{name}"] = design.factors[points, j]
-    columns["nll_per_step"], columns["nll_per_sequence"] = found[chips, points].T
+    columns["metric_per_step"], columns["metric_per_sequence"] = found[chips, points].T
     return pd.DataFrame(columns)
 
 

@@ -70,11 +70,11 @@ def frame(table: Table) -> pd.DataFrame:
     }
     columns["chip"] = np.tile(np.repeat(np.arange(n_chips), n_times), n_cells)
     columns["t_s"] = np.tile(table.times_s, n_cells * n_chips)
-    columns["nll_per_step"] = table.per_step.ravel()
-    columns["nll_per_sequence"] = table.per_sequence.ravel()
+    columns["metric_per_step"] = table.per_step.ravel()
+    columns["metric_per_sequence"] = table.per_sequence.ravel()
     for part, array in (("calibration", table.calibration), ("refresh", table.refresh)):
         for j, cost in enumerate(COSTS):
             columns[f"{part}_{cost}"] = array[..., j].ravel()
-    rows = pd.DataFrame(columns).dropna(subset=["nll_per_step"])
+    rows = pd.DataFrame(columns).dropna(subset=["metric_per_step"])
     whole = {name: np.int64 for name in rows if name.rpartition("_")[2] in COSTS}
     return rows.astype(whole).reset_index(drop=True)

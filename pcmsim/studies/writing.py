@@ -16,10 +16,11 @@ FORMAT = 1
 _LOSSES, _COSTS = ("per_step", "per_sequence"), ("calibration", "refresh", "commissioning")
 
 
-def write_tables(folder: Path, table: Table) -> None:
+def write_tables(folder: Path, table: Table, unit: str) -> None:
     """Write `results.parquet`, `results.csv` and `results.h5`, each in one step.
 
-    The same measurements give the same bytes. Raises `DataError` if the disk refuses.
+    `unit` is that of the metric. The same measurements give the same bytes. Raises `DataError`
+    if the disk refuses.
     """
     rows = frame(table)
     parquet = io.BytesIO()
@@ -27,10 +28,10 @@ def write_tables(folder: Path, table: Table) -> None:
     replace(folder / PARQUET, parquet.getvalue())
     replace(folder / CSV, rows.to_csv(index=False).encode())
     with replacing_hdf5(folder / HDF5) as file:
-        _fill(file, table)
+        _fill(file, table, unit)
 
 
-def _fill(file: h5py.File, table: Table) -> None:
+def _fill(file: h5py.File, table: Table, unit: str) -> None:
     """Arrays with named dimensions, as xarray and netCDF readers expect them."""
     file.attrs["pcmsim_study_format"] = FORMAT
     file["cell"] = np.arange(len(table.cells))
@@ -44,7 +45,7 @@ def _fill(file: h5py.File, table: Table) -> None:
         file[axis] = np.array([getattr(cell, axis) for cell in table.cells], dtype="S")
         file[axis].dims[0].attach_scale(file["cell"])
     for name in _LOSSES:
-        _dataset(file, f"nll_{name}", getattr(table, name), "nat/step")
+        _dataset(file, f"metric_{name}", getattr(table, name), unit)
     for name in _COSTS:
         _dataset(file, f"{name}_cost", getattr(table, name), "1")
 

@@ -75,7 +75,7 @@ def test_a_killed_run_goes_on_bit_for_bit(dataset, tmp_path, unit, killed_after)
     assert len(start.history) == killed_after
     found = fit(resumed, dataset, training(), 3, tmp_path, start)
     assert timeless(found.history) == timeless(wanted.history)
-    assert (found.best_epoch, found.valid_nll) == (wanted.best_epoch, wanted.valid_nll)
+    assert (found.best_epoch, found.valid_metric) == (wanted.best_epoch, wanted.valid_metric)
     assert same(weights(resumed), weights(unbroken))
     last, last_wanted = load_checkpoint(tmp_path), load_checkpoint(tmp_path / "unbroken")
     for group in ("weights", "best", "moments"):
@@ -91,11 +91,11 @@ def test_the_weights_kept_are_those_of_the_best_epoch_on_the_validation_split(da
         seen[report.epoch] = weights(network)
 
     found = fit(network, dataset, long, 0, on_epoch=keep)
-    losses = [report.valid_nll for report in found.history]
+    losses = [report.valid_metric for report in found.history]
     assert found.best_epoch == 1 + int(np.argmin(losses)) != long.epochs
-    assert found.valid_nll == min(losses)
+    assert found.valid_metric == min(losses)
     assert same(weights(network), seen[found.best_epoch])
-    assert evaluate(network, dataset.valid).per_step == found.valid_nll
+    assert evaluate(network, dataset.valid).per_step == found.valid_metric
 
 
 def test_a_best_epoch_before_the_kill_is_not_forgotten(dataset, tmp_path):
@@ -135,12 +135,12 @@ def test_the_training_loss_without_dropout_is_the_average_over_all_steps(dataset
     network = network_of()
     before = evaluate(network, dataset.train).per_step
     still = training(epochs=1, dropout=0.0, learning_rate=1.0e-9)
-    assert fit(network, dataset, still, 0).history[0].train_nll == pytest.approx(before, rel=1e-5)
+    assert fit(network, dataset, still, 0).history[0].train_loss == pytest.approx(before, rel=1e-5)
 
 
 def test_every_option_changes_the_path(dataset):
     def loss(**changes):
-        return fit(network_of(), dataset, training(epochs=2, **changes), 0).valid_nll
+        return fit(network_of(), dataset, training(epochs=2, **changes), 0).valid_metric
 
     # Adam ignores the size of a gradient unless it is comparable with its 1e-8.
     options = ({}, {"dropout": 0.0}, {"gradient_clip": 1.0e-8}, {"weight_decay": 1.0},
@@ -170,7 +170,7 @@ def test_shuffles_differ_from_seed_to_seed_and_from_epoch_to_epoch(dataset, monk
 def test_dropout_differs_from_seed_to_seed_and_from_epoch_to_epoch(dataset):
     one = replace(dataset, train=Split("train", dataset.train.rolls[:1]))  # nothing to shuffle
     still = training(epochs=2, dropout=0.5, learning_rate=1.0e-12)
-    losses = [[r.train_nll for r in fit(network_of(), one, still, s).history] for s in (0, 1, 0)]
+    losses = [[r.train_loss for r in fit(network_of(), one, still, s).history] for s in (0, 1, 0)]
     assert len({*losses[0], *losses[1]}) == 4
     assert losses[2] == losses[0]
 

@@ -62,7 +62,7 @@ def test_every_shipped_study_is_valid_and_names_shipped_networks(path):
         (changed("training.learning_rate", "1e-3"), "write 1.0e-03"),
         (changed("training.learning_rate", ".nan"), "training.learning_rate = nan"),
         (changed("training.dropout", 1.0), "training.dropout = 1.0"),
-        (changed("network.unit", "lif"), "network.unit = 'lif'"),
+        (changed("network.unit", "lstm"), "network.unit = 'lstm'"),
         (changed("network.hidden", "[]"), "network.hidden"),
         (changed("network.decay", 1.5), "network.decay = 1.5"),
         (changed("seed", -1), "seed = -1"),

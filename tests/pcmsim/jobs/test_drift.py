@@ -121,7 +121,7 @@ def test_the_log_and_the_arrays_agree_with_the_results(trained):
     table = runlog.read(trained / "drift" / "log.h5")
     assert len(table["chip"]) == 2 * len(results["drift"])
     first = [cell["per_chip"][0] for cell in results["drift"]]
-    np.testing.assert_array_equal(table["nll_per_step"][table["chip"] == 0], first)
+    np.testing.assert_array_equal(table["metric_per_step"][table["chip"] == 0], first)
     assert set(table["compensation"]) == {2.0}
     with h5py.File(trained / "drift" / "arrays.h5") as file:
         group = file["hidden0.weight"]

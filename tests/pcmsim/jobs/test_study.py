@@ -52,26 +52,26 @@ def test_tables_hold_every_cell_chip_and_time_and_agree(values, finished):
     assert len(rows) == 3 * 3 * 4
     pd.testing.assert_frame_equal(rows, pd.read_csv(out / "results.csv"), check_dtype=False)
     with h5py.File(out / "results.h5") as file:
-        np.testing.assert_array_equal(file["nll_per_step"][:].ravel(), rows["nll_per_step"])
+        np.testing.assert_array_equal(file["metric_per_step"][:].ravel(), rows["metric_per_step"])
     for cell in results["cells"]:
         same = rows[(rows.refresh == cell["refresh"]) & (rows.compensation == cell["compensation"])]
-        means = same.groupby("t_s")["nll_per_step"].mean()
+        means = same.groupby("t_s")["metric_per_step"].mean()
         np.testing.assert_allclose(cell["mean"], means, rtol=1e-12)
 
 
 def test_xarray_opens_the_table_with_its_dimensions(finished):
     out, _ = finished
     with xarray.open_dataset(out / "results.h5", engine="h5netcdf") as data:
-        assert data["nll_per_step"].dims == ("cell", "chip", "t_s")
-        assert data["nll_per_step"].shape == (3, 3, 4)
-        assert data["nll_per_step"].attrs["units"] == "nat/step"
+        assert data["metric_per_step"].dims == ("cell", "chip", "t_s")
+        assert data["metric_per_step"].shape == (3, 3, 4)
+        assert data["metric_per_step"].attrs["units"] == "nat/step"
 
 
 def test_the_difference_to_no_mitigation_is_on_the_same_chips(finished):
     out, results = finished
     rows = pd.read_parquet(out / "results.parquet")
     last = rows[(rows.t_s == rows.t_s.max()) & (rows.refresh == "none")]
-    table = last.pivot(index="chip", columns="compensation", values="nll_per_step")
+    table = last.pivot(index="chip", columns="compensation", values="metric_per_step")
     cell = next(c for c in results["cells"] if c["compensation"] == "global")
     difference = table["global"] - table["none"]
     assert cell["against_none"]["mean"] == pytest.approx(difference.mean())

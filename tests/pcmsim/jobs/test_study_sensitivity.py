@@ -72,7 +72,7 @@ def test_the_section_of_the_results_has_its_shape(finished):
     rows = pd.read_csv(out / "sensitivity.csv")
     assert len(rows) == 2 * 7 + 20
     at_one = (rows.filter(like="factor_") == 1.0).all(axis=1)
-    assert rows[at_one]["nll_per_step"].mean() == pytest.approx(found["nominal"], rel=1e-12)
+    assert rows[at_one]["metric_per_step"].mean() == pytest.approx(found["nominal"], rel=1e-12)
     assert results["failures"] == []
 
 

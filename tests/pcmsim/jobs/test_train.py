@@ -58,7 +58,7 @@ def test_a_run_leaves_a_folder_that_explains_itself(finished):
     out, results = finished
     described = {"config.yaml", "environment.json", "network.yaml", "results.json"}
     assert files(out) - described == {
-        "log.h5", "tensorboard", "checkpoint.safetensors", "weights.safetensors"
+        "log.h5", "raster.h5", "tensorboard", "checkpoint.safetensors", "weights.safetensors"
     }  # fmt: skip
     assert described < files(out)
     assert json.loads((out / "results.json").read_text()) == results
@@ -85,20 +85,27 @@ def test_the_results_are_those_of_the_saved_network_on_the_test_split(finished):
 def test_the_log_holds_every_epoch_and_the_best_is_in_it(finished):
     out, results = finished
     log = runlog.read(out / "log.h5")
-    assert set(log) == {"epoch", "train_nll", "valid_nll", "learning_rate", "activity", "seconds"}
+    assert set(log) == {
+        "epoch",
+        "train_loss",
+        "valid_metric",
+        "learning_rate",
+        "activity",
+        "seconds",
+    }
     assert log["epoch"].tolist() == list(range(1, EPOCHS + 1))
-    assert log["valid_nll"].min() == results["valid_metric"]
-    assert log["epoch"][log["valid_nll"].argmin()] == results["best_epoch"]
+    assert log["valid_metric"].min() == results["valid_metric"]
+    assert log["epoch"][log["valid_metric"].argmin()] == results["best_epoch"]
     assert log["seconds"].sum() == pytest.approx(results["seconds"])
-    assert log["train_nll"][-1] < log["train_nll"][0]
+    assert log["train_loss"][-1] < log["train_loss"][0]
 
 
 def test_tensorboard_shows_what_the_log_holds(finished):
     out, _ = finished
     events = EventAccumulator(str(out / "tensorboard")).Reload()
-    shown = events.Scalars("valid_nll")
+    shown = events.Scalars("valid_metric")
     assert [event.step for event in shown] == list(range(1, EPOCHS + 1))
-    wanted = runlog.read(out / "log.h5")["valid_nll"]
+    wanted = runlog.read(out / "log.h5")["valid_metric"]
     np.testing.assert_allclose([event.value for event in shown], wanted, rtol=1e-6)
 
 
@@ -140,7 +147,7 @@ def test_a_stopped_run_resumes_to_the_same_log_weights_and_results(finished, tmp
     steps = [
         event.step
         for path in (tmp_path / "tensorboard").iterdir()
-        for event in EventAccumulator(str(path)).Reload().Scalars("valid_nll")
+        for event in EventAccumulator(str(path)).Reload().Scalars("valid_metric")
     ]
     assert set(steps) == set(range(1, EPOCHS + 1))
 
@@ -192,7 +199,7 @@ def test_what_cannot_be_started_or_resumed_is_refused_before_any_work(finished, 
     wide = config_of().model_copy(
         update={"network": config_of().network.model_copy(update={"outputs": 90})}
     )
-    with pytest.raises(UsageError, match=r"network.outputs = 90; piano rolls have 88 keys"):
+    with pytest.raises(UsageError, match=r"network.outputs = 90; data.name = synthetic has 88"):
         train(wide, tmp_path)
     with pytest.raises(DataError, match="no such file"):
         train(config_of(name="jsb"), tmp_path, tmp_path / "absent.mat")

@@ -31,11 +31,16 @@ def make_train(run: Path, epochs: int = 40) -> Path:
     epoch = np.arange(1.0, epochs + 1)
     rows = {
         "epoch": epoch,
-        "train_nll": 7.9 + 4 * np.exp(-epoch / 6),
-        "valid_nll": 8.4 + 3.5 * np.exp(-epoch / 6) + 1e-4 * epoch**2,
+        "train_loss": 7.9 + 4 * np.exp(-epoch / 6),
+        "valid_metric": 8.4 + 3.5 * np.exp(-epoch / 6) + 1e-4 * epoch**2,
         "learning_rate": np.full(epochs, 1e-3),
     }
-    units = {"epoch": "1", "train_nll": "nat/step", "valid_nll": "nat/step", "learning_rate": "1"}
+    units = {
+        "epoch": "1",
+        "train_loss": "nat/step",
+        "valid_metric": "nat/step",
+        "learning_rate": "1",
+    }
     runlog.append(run / "log.h5", rows, units)
     (run / "config.yaml").write_text(CONFIG)
     write_json(run / "environment.json", ENVIRONMENT)
@@ -152,7 +157,11 @@ def make_loop(run: Path, chips: int = 3, kinds=("none", "global", "affine"), awa
     if aware:
         found |= {"aware_metric": 8.5127, "aware_seconds": 77.0}
         epoch = np.arange(1.0, 9.0)
-        rows = {"epoch": epoch, "train_nll": 12.0 - epoch, "valid_nll": 8.6 + 0.1 * abs(epoch - 6)}
+        rows = {
+            "epoch": epoch,
+            "train_loss": 12.0 - epoch,
+            "valid_metric": 8.6 + 0.1 * abs(epoch - 6),
+        }
         (run / "aware").mkdir()
         runlog.append(run / "aware" / "log.h5", rows, dict.fromkeys(rows, "1"))
     (run / "config.yaml").write_text(LOOP_CONFIG)
@@ -166,8 +175,8 @@ def make_chip(folder: Path, index: int, rng: np.random.Generator) -> dict:
     rows = {
         "phase": [0.0, 1.0, 1.0, 1.0, 2.0, 2.0],
         "epoch": [0.0, 1.0, 2.0, 3.0, 1.0, 2.0],
-        "train_nll": np.linspace(9.4, 8.4, 6),
-        "valid_nll": np.array([9.21, 8.93, 8.82, 8.75, 8.71, 8.66]) + 0.05 * index,
+        "train_loss": np.linspace(9.4, 8.4, 6),
+        "valid_metric": np.array([9.21, 8.93, 8.82, 8.75, 8.71, 8.66]) + 0.05 * index,
         "activity": np.full(6, 0.1),
         "programmed": np.array([105600.0, 421.0 + 10.0 * index, 77.0, 0.0, 0.0, 0.0]),
         "set_pulses": np.array([0.0, 5310.0, 2440.0, 1207.0, 0.0, 0.0]) * (index + 1),

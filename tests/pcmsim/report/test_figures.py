@@ -57,12 +57,16 @@ def test_time_is_ticked_in_units_a_reader_knows():
 
 
 def test_the_best_epoch_is_marked():
-    curves = {"epoch": np.arange(1.0, 6.0), "train_nll": np.arange(5.0), "valid_nll": np.ones(5)}
+    curves = {
+        "epoch": np.arange(1.0, 6.0),
+        "train_loss": np.arange(5.0),
+        "valid_metric": np.ones(5),
+    }
     (axes,) = figures.learning_curve(curves, 4).axes
     np.testing.assert_array_equal(
-        axes.lines[0].get_xydata().T, [curves["epoch"], curves["train_nll"]]
+        axes.lines[0].get_xydata().T, [curves["epoch"], curves["train_loss"]]
     )
-    np.testing.assert_array_equal(axes.lines[1].get_ydata(), curves["valid_nll"])
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), curves["valid_metric"])
     assert list(axes.lines[2].get_xdata()) == [4, 4]
 
 

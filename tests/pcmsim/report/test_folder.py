@@ -15,7 +15,7 @@ NAN = float("nan")
 def test_a_run_is_read_with_its_chips(loop_run):
     found = read_run(loop_run).training.in_loop
     assert [chip.chip for chip in found.results.chips] == [0, 1, 2]
-    assert [log["valid_nll"][0] for log in found.logs] == pytest.approx([9.21, 9.26, 9.31])
+    assert [log["valid_metric"][0] for log in found.logs] == pytest.approx([9.21, 9.26, 9.31])
     assert found.rules == ["accumulate", "digital"]
     assert list(found.aware["epoch"]) == list(range(1, 9))
 
@@ -27,7 +27,7 @@ def test_a_training_run_alone_has_no_loop(train_run):
 def test_chips_are_read_by_their_number_and_not_by_their_place(loop_run, rewrite):
     rewrite(loop_run / "results.json", lambda values: values["chips"].reverse())
     found = read_run(loop_run).training.in_loop
-    assert [log["valid_nll"][0] for log in found.logs] == pytest.approx([9.31, 9.26, 9.21])
+    assert [log["valid_metric"][0] for log in found.logs] == pytest.approx([9.31, 9.26, 9.21])
 
 
 @pytest.mark.parametrize("name", ["chip0/log.h5", "chip2/log.h5", "aware/log.h5"])
@@ -48,8 +48,8 @@ def test_a_missing_or_damaged_log_is_named_in_one_line(loop_run, name, harm):
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
-        ({"valid_nll": np.nan}, "valid_nll must be a column of finite numbers"),
-        ({"valid_nll": 1e308}, "valid_nll must be a column of finite numbers"),
+        ({"valid_metric": np.nan}, "valid_metric must be a column of finite numbers"),
+        ({"valid_metric": 1e308}, "valid_metric must be a column of finite numbers"),
         ({"phase": np.inf}, "phase must be a column of finite numbers"),
         ({"resets": -1.0}, "resets reaches -1"),
         ({"epoch": 7.0}, "tells of other epochs than"),
@@ -121,7 +121,7 @@ def test_a_log_whose_columns_are_no_lists_of_numbers_is_refused(loop_run, values
     with h5py.File(path, "a") as file:
         for name in list(file):
             del file[name]
-        for name in ("phase", "epoch", "valid_nll", "programmed", "set_pulses", "resets"):
+        for name in ("phase", "epoch", "valid_metric", "programmed", "set_pulses", "resets"):
             file[name] = values
     with pytest.raises(DataError, match=r"chip1/log\.h5"):
         read_run(loop_run)

@@ -28,9 +28,9 @@ def logs(**columns) -> list[dict[str, np.ndarray]]:
     phase = np.array([0.0, 1.0, 1.0, 1.0, 3.0])
     first = {"phase": phase, "epoch": np.array([0.0, 1, 2, 3, 1])}
     first |= dict.fromkeys(("programmed", "set_pulses", "resets"), np.zeros(5))
-    first |= {"valid_nll": np.array([9.4, 9.1, 8.9, 8.8, 8.7])}
+    first |= {"valid_metric": np.array([9.4, 9.1, 8.9, 8.8, 8.7])}
     first |= {name: np.asarray(values) for name, values in columns.items()}
-    moved = {name: first[name] + 2.0 for name in ("valid_nll", *columns)}
+    moved = {name: first[name] + 2.0 for name in ("valid_metric", *columns)}
     return [first, first | moved]
 
 

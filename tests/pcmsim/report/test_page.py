@@ -61,7 +61,7 @@ def test_the_key_numbers_stand_in_the_text(page, built, read_results):
     text = words(page)
     for number in ("8.463", "8.426", "8.517", "52,800", "27", "of 40", "2.08 min", "88-150-88"):
         assert number in text
-    assert "In software 8.463 nat per step" in text
+    assert "In software 8.463 negative log-likelihood [nat/step]" in text
     assert "In software, per sequence 8.426" in text
     assert (
         "over 8 chips of 52,800 devices, and below it the change against software (8.463)" in text

@@ -66,8 +66,8 @@ def test_a_wrong_point_is_named_by_its_number(full_run, rewrite, change, complai
 
 
 def test_a_log_of_something_else_is_refused(full_run, make_log):
-    make_log(full_run / "log.h5", {"epoch": [1.0], "train_nll": [9.0]})
-    with pytest.raises(DataError, match=r"log\.h5 has no rows of valid_nll"):
+    make_log(full_run / "log.h5", {"epoch": [1.0], "train_loss": [9.0]})
+    with pytest.raises(DataError, match=r"log\.h5 has no rows of valid_metric"):
         read_run(full_run)
 
 

@@ -217,8 +217,8 @@ def test_the_table_holds_every_evaluation_with_its_factors(tmp_path):
     assert rows["design"].value_counts().to_dict() == {"one_at_a_time": 14, "sobol": 80}
     u = centred(rows[[f"factor_{name}" for name in NAMES]].to_numpy())
     expected = 10.0 * rows["chip"] + u @ np.array([3.0, 2.0, 0.0])
-    np.testing.assert_allclose(rows["nll_per_step"], expected)
-    np.testing.assert_allclose(rows["nll_per_sequence"], 2 * expected)
+    np.testing.assert_allclose(rows["metric_per_step"], expected)
+    np.testing.assert_allclose(rows["metric_per_sequence"], 2 * expected)
 
 
 def test_chance_comes_from_the_seed_alone(monkeypatch):

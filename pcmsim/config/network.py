@@ -1,0 +1,215 @@
+"""The network: its layers, the spiking unit they are made of, and its readout."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from pcmsim.config.base import Count, NotNegative, Positive, Section
+
+UnitName = Literal["snu", "ssnu", "li_snu", "asnu", "lif", "alif"]
+Threshold = Annotated[float, Field(ge=-1e6, le=1e6)]
+# Strictly between the ends, where a decay that is trained has a logit.
+Decay = Annotated[float, Field(gt=0.0, lt=1.0)]
+TimeConstant = Annotated[float, Field(ge=0.1, le=1e6)]
+# Smallest and largest of a uniform draw, one for each unit [steps].
+TimeConstants = Annotated[tuple[TimeConstant, TimeConstant], Field(strict=False)]
+
+_STEPPED = ("snu", "li_snu", "asnu", "lif", "alif")
+_INTEGRATING = ("lif", "alif")
+# Keys that only some units have.
+BELONGS: dict[str, tuple[str, ...]] = {
+    "activation": ("snu", "ssnu", "li_snu", "asnu"),
+    "surrogate": _STEPPED,
+    "adaptation": ("asnu", "alif"),
+}
+
+
+class Tanh(Section):
+    """1 - tanh(z)^2, of height one."""
+
+    name: Literal["tanh"] = "tanh"
+
+
+class FastSigmoid(Section):
+    """1 / (1 + scale |z|)^2 (Zenke and Ganguli, arXiv:1705.11146)."""
+
+    name: Literal["fast_sigmoid"] = "fast_sigmoid"
+    scale: Positive = 10.0
+
+
+class Boxcar(Section):
+    """1 / (2 width) where |z| <= width and zero elsewhere."""
+
+    name: Literal["boxcar"] = "boxcar"
+    width: Positive = 0.5
+
+
+class MultiGaussian(Section):
+    """A Gaussian less two wide ones at its sides (Yin et al., arXiv:2103.12593).
+
+    scale [(1 + height) N(z | 0, width) - height N(z | ±width, spread width)].
+    """
+
+    name: Literal["multi_gaussian"] = "multi_gaussian"
+    width: Positive = 0.5
+    height: NotNegative = 0.15
+    spread: Positive = 6.0
+    scale: Positive = 0.5
+
+
+Surrogate = Annotated[Tanh | FastSigmoid | Boxcar | MultiGaussian, Field(discriminator="name")]
+
+
+def _decay_or_constants(values: Any, decay: float) -> Any:
+    """Copy of `values` with `decay` filled in, unless time constants say it already."""
+    if not isinstance(values, dict) or values.get("time_constants") is not None:
+        return values
+    return values | {"decay": decay if values.get("decay") is None else values["decay"]}
+
+
+def _alone(value: Any, info: ValidationInfo) -> Any:
+    if value is not None and info.data.get("decay") is not None:
+        raise ValueError("decay says the same; leave one of the two out")
+    if value is not None and not value[0] <= value[1]:
+        raise ValueError("the first must not be above the second")
+    return value
+
+
+class Adaptation(Section):
+    """The threshold rises by `strength` times a trace of the unit's spikes.
+
+    The trace keeps `decay` of itself per step; with `time_constants` [steps] each unit starts from
+    exp(-1/τ), τ drawn uniformly between the two.
+    """
+
+    strength: NotNegative
+    decay: Decay | None = None
+    time_constants: TimeConstants | None = None
+
+    _one_way = field_validator("time_constants")(_alone)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, values: Any) -> Any:
+        return _decay_or_constants(values, 0.9)
+
+
+class DenseReadout(Section):
+    """Logits x W + bias, without state."""
+
+    name: Literal["dense"] = "dense"
+
+
+class SpikingReadout(Section):
+    """A layer of the same units, feed-forward; what it puts out is the answer."""
+
+    name: Literal["spiking"] = "spiking"
+
+
+class LeakyReadout(Section):
+    """Logits that leak: o_t = a o_{t-1} + (1 - a) (x W + bias), a trained for each output."""
+
+    name: Literal["leaky"] = "leaky"
+    decay: Decay | None = None
+    time_constants: TimeConstants | None = None
+
+    _one_way = field_validator("time_constants")(_alone)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, values: Any) -> Any:
+        return _decay_or_constants(values, 0.9)
+
+
+ReadoutKind = Annotated[DenseReadout | SpikingReadout | LeakyReadout, Field(discriminator="name")]
+
+
+class Network(Section):
+    """Layer sizes and the unit; what is left out is filled in as the unit has it.
+
+    Units: Wozniak et al., doi:10.1038/s42256-020-0187-0, and `pcmsim.networks.units`. With
+    `trained_decay` (the default of lif and alif) each unit trains decays of its own, that of the
+    adaptation included; they start at `decay`, or at exp(-1/τ) with τ drawn uniformly between the
+    two `time_constants` [steps].
+    """
+
+    unit: UnitName
+    inputs: Count = 88
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (150,)
+    outputs: Count = 88
+    recurrent: bool = False
+    trained_decay: bool = False
+    decay: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    time_constants: TimeConstants | None = None
+    activation: Literal["identity", "relu", "leaky_relu"] = "identity"
+    threshold: Threshold = 1.0
+    surrogate: Surrogate | None = None
+    adaptation: Adaptation | None = None
+    readout: ReadoutKind = DenseReadout()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        unit = values.get("unit")
+        named = {k: {"name": v} for k, v in values.items() if k in _NAMED and isinstance(v, str)}
+        values = _decay_or_constants(values | named, 0.8)
+        given = {name: value for name, value in values.items() if value is not None}
+        defaults = _defaults(unit)
+        if isinstance(given.get("adaptation"), dict):
+            given["adaptation"] = defaults.get("adaptation", {}) | given["adaptation"]
+        return values | defaults | given
+
+    @field_validator("activation", "surrogate", "adaptation")
+    @classmethod
+    def _belongs(cls, value: Any, info: ValidationInfo) -> Any:
+        unit, units = info.data.get("unit"), BELONGS[str(info.field_name)]
+        if unit is None or unit in units or value in (None, "identity"):
+            return value
+        raise ValueError(f"unit {unit} has none; leave it out, or choose {', '.join(units)}")
+
+    @field_validator("decay")
+    @classmethod
+    def _inside(cls, value: float | None, info: ValidationInfo) -> float | None:
+        inside = info.data.get("trained_decay") or info.data.get("unit") in _INTEGRATING
+        if inside and value is not None and not 0.0 < value < 1.0:
+            raise ValueError("a trained decay, and that of lif and alif, must be inside (0, 1)")
+        return value
+
+    @field_validator("time_constants")
+    @classmethod
+    def _trained(cls, value: Any, info: ValidationInfo) -> Any:
+        _need_training(value, bool(info.data.get("trained_decay")))
+        return _alone(value, info)
+
+    @field_validator("adaptation")
+    @classmethod
+    def _trained_too(cls, value: Adaptation | None, info: ValidationInfo) -> Adaptation | None:
+        if value is not None:
+            _need_training(value.time_constants, bool(info.data.get("trained_decay")))
+        return value
+
+
+_NAMED = ("surrogate", "readout")
+
+
+def _need_training(time_constants: Any, trained: bool) -> None:
+    if time_constants is not None and not trained:
+        raise ValueError("time_constants start decays that are trained; write trained_decay: true")
+
+
+def _defaults(unit: Any) -> dict[str, Any]:
+    """What a unit has unless the configuration says otherwise.
+
+    Threshold and strength of alif: Yin et al. (arXiv:2103.12593). The strength of asnu is a choice
+    of this project; none has been published.
+    """
+    found: dict[str, Any] = {"trained_decay": unit in _INTEGRATING}
+    if unit in _STEPPED:
+        found["surrogate"] = {"name": "tanh"}
+    if unit == "asnu":
+        found["adaptation"] = {"strength": 1.0}
+    if unit == "alif":
+        found |= {"threshold": 0.1, "adaptation": {"strength": 1.8}}
+    return found

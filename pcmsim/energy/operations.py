@@ -1,0 +1,75 @@
+r"""Arithmetic operations of a network per step, from measured activity.
+
+A matrix of m inputs and n units takes m n multiply-accumulates (MACs) of graded inputs. Of events,
+zeros and ones, it takes only accumulates (ACs), n for each event: m n r with the rate r. Recurrent
+connections are the same with the outputs of the step before. A bias is an AC per unit. The update
+of a unit takes MACs whatever it receives (`UPDATES`); comparisons and the logistic function of
+soft units are not counted. This is the count of Yin, Corradi and Bohte,
+doi:10.1038/s42256-021-00397-w (arXiv:2103.12593), with measured rates of every unit in place of
+one rate of a layer.
+"""
+
+from dataclasses import dataclass, replace
+
+from pcmsim.energy.activity import Activity, Signal
+from pcmsim.networks import SpikingNetwork
+
+# MACs of the update of one unit: decay times potential, added to the current; a soft unit
+# multiplies with 1 - y besides, where a spiking one only drops what it kept.
+UPDATES = {"snu": 1, "ssnu": 2}
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Means per step of one layer; `dense_macs` are those of the same layer with graded inputs."""
+
+    layer: str
+    inputs: int
+    units: int
+    macs: float
+    acs: float
+    dense_macs: float
+
+    def energy_pj(self, mac_pj: float, ac_pj: float) -> float:
+        """Energy [pJ] with the price of a MAC and of an AC [pJ].
+
+        >>> Operations("hidden0", 2, 3, macs=10.0, acs=100.0, dense_macs=16.0).energy_pj(4.6, 0.9)
+        136.0
+        """
+        return self.macs * mac_pj + self.acs * ac_pj
+
+
+def operations(network: SpikingNetwork, activity: Activity) -> tuple[Operations, ...]:
+    """Operations of each layer, hidden ones first and the readout last.
+
+    Raises `KeyError` for a kind of unit that is not in `UPDATES`.
+    """
+    updates = UPDATES[network.spec.unit]
+    hidden = [
+        _layer(network, name, arriving, own, updates)
+        for name, arriving, own in zip(
+            network.hidden, (activity.inputs, *activity.hidden), activity.hidden, strict=False
+        )
+    ]
+    last = activity.hidden[-1]
+    readout = _layer(network, "readout", last, last, 0)
+    return (*hidden, replace(readout, acs=readout.acs + readout.units))
+
+
+def _layer(
+    network: SpikingNetwork, name: str, arriving: Signal, own: Signal, updates: int
+) -> Operations:
+    """Operations of a layer that receives `arriving`, and `own` of the step before."""
+    inputs, units = network.get_parameter(f"{name}.weight").shape
+    macs, acs, dense = float(updates * units), 0.0, float(updates * units)
+    for matrix, weight in network.matrices().items():
+        if not matrix.startswith(f"{name}."):
+            continue
+        forward = matrix == f"{name}.weight"
+        signal = arriving if forward else own
+        dense += weight.numel()
+        if signal.binary:
+            acs += float((signal.share if forward else signal.returned_share).sum()) * units
+        else:
+            macs += weight.numel()
+    return Operations(name, inputs, units, macs, acs, dense)

@@ -1,0 +1,57 @@
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from pcmsim.config import Hardware, Network
+from pcmsim.datasets import Split
+from pcmsim.energy import hidden_outputs, measure, operations
+from pcmsim.jobs.operations import described, save_raster
+from pcmsim.networks import SpikingNetwork
+
+
+@pytest.fixture
+def split():
+    rng = np.random.default_rng(3)
+    return Split("test", tuple((rng.random((n, 88)) < 0.1).astype("u1") for n in (9, 300)))
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu"])
+def test_what_is_kept_is_what_was_counted(split, unit):
+    network = SpikingNetwork(Network(unit=unit, hidden=(12, 7), recurrent=True, threshold=0.1))
+    found = described(network, split, Hardware())
+    activity = measure(network, split)
+    for kept, layer in zip(found["layers"], operations(network, activity), strict=True):
+        assert (kept["name"], kept["macs"], kept["acs"]) == (layer.layer, layer.macs, layer.acs)
+    assert found["layers"][1]["rate"] == pytest.approx(activity.hidden[1].share.mean())
+    assert found["layers"][0]["mean_output"] == pytest.approx(activity.hidden[0].size.mean())
+    assert found["layers"][0]["binary"] is (unit == "snu")
+    assert found["layers"][2]["rate"] is None
+    assert found["inputs_rate"] == pytest.approx(activity.inputs.share.mean())
+    # 48.8 pJ for each column of the two matrices of a recurrent layer, of one of the readout.
+    products = [layer["arrays"]["product_pj"] for layer in found["layers"]]
+    assert products == pytest.approx([2 * 12 * 48.8, 2 * 7 * 48.8, 88 * 48.8])
+
+
+def test_a_recurrent_matrix_takes_energy_for_what_is_returned_to_it(split):
+    network = SpikingNetwork(Network(unit="snu", hidden=(12,), recurrent=True, threshold=0.1))
+    before = described(network, split, Hardware())["layers"][0]["arrays"]["device_pj"]
+    with torch.no_grad():
+        network.get_parameter("hidden0.threshold").fill_(1e6)  # silent: nothing is returned
+    silent = described(network, split, Hardware())["layers"][0]["arrays"]["device_pj"]
+    assert 0.0 < silent < before
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu"])
+def test_the_raster_is_of_the_first_sequence_and_small(tmp_path, split, unit):
+    network = SpikingNetwork(Network(unit=unit, hidden=(12, 300), threshold=0.1))
+    long = Split("test", split.rolls[::-1])
+    save_raster(tmp_path / "raster.h5", network, long)
+    x = torch.from_numpy(long.rolls[0][:-1])[:, None].float()
+    with h5py.File(tmp_path / "raster.h5") as file:
+        assert list(file) == ["hidden0", "hidden1"]
+        for name, outputs in zip(file, hidden_outputs(network, x), strict=True):
+            kept = file[name][:] / 255.0
+            np.testing.assert_allclose(kept, outputs[:256, 0, :256], atol=0.5 / 255.0)
+            assert (file[name].attrs["steps"], file[name].attrs["units"]) == outputs[:, 0].shape
+    assert (tmp_path / "raster.h5").stat().st_size < 100_000
