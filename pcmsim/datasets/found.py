@@ -8,8 +8,10 @@ from pcmsim.datasets import cache
 from pcmsim.errors import DataError
 
 
-def find(name: str, files: Sequence[str], path: Path | None, remedy: str) -> tuple[Path, ...]:
-    """Paths of all `files` of the data set `name`; each may lie there gzipped as `<file>.gz`.
+def find(
+    name: str, files: Sequence[str], path: Path | None, remedy: str, packed: bool = False
+) -> tuple[Path, ...]:
+    """Paths of all `files` of the data set `name`; with `packed`, also gzipped as `<file>.gz`.
 
     They are looked for in the folder `path`, else in that of the environment variable PCMSIM_DATA,
     else in the user's cache, there in the subfolder `name` or right away. Where one file is all,
@@ -26,7 +28,7 @@ def find(name: str, files: Sequence[str], path: Path | None, remedy: str) -> tup
         return (folder,)
     missing: list[str] = []
     for place in (folder / name, folder):
-        paths = [_as_it_is(place / file) for file in files]
+        paths = [_as_it_is(place / file, packed) for file in files]
         absent = [file for file, there in zip(files, paths, strict=True) if not there.is_file()]
         if not absent:
             return tuple(paths)
@@ -47,6 +49,6 @@ def check(path: Path, sha256: str, right: str, what: str) -> None:
         )
 
 
-def _as_it_is(path: Path) -> Path:
-    packed = path.with_name(f"{path.name}.gz")
-    return packed if packed.is_file() and not path.is_file() else path
+def _as_it_is(path: Path, packed: bool) -> Path:
+    other = path.with_name(f"{path.name}.gz")
+    return other if packed and other.is_file() and not path.is_file() else path

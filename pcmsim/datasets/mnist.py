@@ -38,7 +38,7 @@ def load_mnist(
     `UsageError` for a rate above one spike per step.
     """
     check_rate(steps, max_rate)
-    paths = find("mnist", list(SHA256), path, REMEDY)
+    paths = find("mnist", list(SHA256), path, REMEDY, packed=True)
     images, labels = _pair(*paths[:2])
     tests = _pair(*paths[2:])
     cut = len(images) - VALID

@@ -24,9 +24,12 @@ def test_files_lie_in_the_folder_or_in_one_of_the_data_sets_name(folder, sub):
     assert find("ecg", FILES, folder, "fetch") == tuple(folder / sub / file for file in FILES)
 
 
-def test_gzipped_files_count_and_plain_ones_come_first(folder):
+def test_gzipped_files_count_where_they_can_be_read_and_plain_ones_come_first(folder):
     put(folder, "a.mat", "a.mat.gz", "b.mat.gz")
-    assert find("ecg", FILES, folder, "fetch") == (folder / "a.mat", folder / "b.mat.gz")
+    found = find("ecg", FILES, folder, "fetch", packed=True)
+    assert found == (folder / "a.mat", folder / "b.mat.gz")
+    with pytest.raises(DataError, match=r"lacks b\.mat"):
+        find("ecg", FILES, folder, "fetch")
 
 
 def test_a_path_beats_the_environment_and_that_the_cache(folder, cache_folder, monkeypatch):
