@@ -63,7 +63,7 @@ def test_another_file_is_refused_by_its_checksum(folder):
 def spoil(x, y):
     """Contents that are no heartbeats, and what is said of each."""
     two, half, three = y.copy(), y.astype(float), x.copy()
-    two[3, 4] = 1
+    two[3, 4] = [1, 0, 0, 1, 0, 0]
     half[0, 0, 0] = 0.5
     three[1, 2, 3] = 2
     return [

@@ -8,11 +8,12 @@ from pcmsim.rng import stream
 EVERY = np.arange(256, dtype=np.uint8)[None]
 
 
-def test_every_brightness_fires_at_its_rate():
+@pytest.mark.parametrize("max_rate", [6.0, 19.0])
+def test_every_brightness_fires_at_its_rate(max_rate):
     # 200,000 trials a brightness: z of 256 binomial counts, tolerance 4 standard errors, seeded.
     trials = np.repeat(EVERY, 10_000, axis=0)
-    rate = encode(trials, 20, 6.0, stream(1, "rates")).mean(axis=(0, 1))
-    p = np.arange(256) / 255 * 0.3
+    rate = encode(trials, 20, max_rate, stream(1, "rates")).mean(axis=(0, 1))
+    p = np.arange(256) / 255 * max_rate / 20
     z = (rate - p)[1:] / np.sqrt(p * (1 - p) / 200_000)[1:]
     assert abs(z).max() < 4.0
     assert z.std() == pytest.approx(1.0, abs=4 / np.sqrt(2 * 255))
