@@ -67,14 +67,19 @@ def retreat(
             reset += at(cells.decay, k) * after[k] * potential[k]
         silent = spikes == zero
         share = reset / (potential.dtype.type(cells.units) if silent else spikes)
-        for k in range(start, start + cells.units):
-            s, kept = potential[k], one if silent else zero
-            dy = output_gradient[k] - share * (one if silent else output[k])
-            dz = dy * derivative(s - cells.threshold[k], surrogate)
-            sums.threshold[k] -= dz
-            tally(sums.decay, k, after[k] * s * kept)
-            du = dz + at(cells.decay, k) * after[k] * kept
-            current_gradient[k] = du * (one if s > zero else slope)
+        kept, shared = (one, one) if silent else (zero, zero)
+        # Slices that begin at zero, so that the compiler can use vector instructions.
+        part = slice(start, start + cells.units)
+        spiked, row, dy, later = output[part], potential[part], output_gradient[part], after[part]
+        threshold, decay = cells.threshold[part], at(cells.decay, part)
+        dthreshold, ddecay, du = sums.threshold[part], at(sums.decay, part), current_gradient[part]
+        for k in range(row.size):
+            s = row[k]
+            d = dy[k] - share * (spiked[k] + shared)
+            dz = d * derivative(s - threshold[k], surrogate)
+            dthreshold[k] -= dz
+            tally(ddecay, k, later[k] * s * kept)
+            du[k] = (dz + at(decay, k) * later[k] * kept) * (one if s > zero else slope)
 
 
 @compiled
