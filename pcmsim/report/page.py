@@ -45,6 +45,16 @@ class DriftView:
     crossbars: Sequence[Chart]
 
 
+UNITS = {
+    "snu": "SNU",
+    "ssnu": "sSNU",
+    "li_snu": "LI-SNU",
+    "asnu": "a-SNU",
+    "lif": "LIF",
+    "alif": "ALIF",
+}
+
+
 def build(run: Path) -> Path:
     """Write `run/report.html` from the files in the folder `run` and return its path.
 
@@ -97,7 +107,7 @@ def render(run: Run) -> str:
         in_loop=in_loop,
         drifts=drifts,
         kinds=COMPENSATIONS,
-        units={"snu": "SNU", "ssnu": "sSNU"},
+        units=UNITS,
         version=pcmsim.__version__,
     )
 
