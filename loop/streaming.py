@@ -115,12 +115,13 @@ def _error(
     """What a network scores on one sequence; its steps take their time."""
     states = network.rest()
     logits: list[Tensor] = []
-    outputs: list[list[Tensor]] = [[] for _ in states]
+    outputs: list[list[Tensor]] = [[] for _ in network.hidden]
     for x in judging.inputs(batch).unbind(0):
         states, answer = network.step(states, x, multiply)
         pace.end_step()
         logits.append(answer)
-        for layer, state in zip(outputs, states, strict=True):
+        # The readout may have a state too, which comes last.
+        for layer, state in zip(outputs, states[: len(outputs)], strict=True):
             layer.append(state.output)
     probe.mask = torch.from_numpy(batch.mask)
     for layer in outputs:

@@ -69,7 +69,7 @@ def _logits(site: Site, correction: Correction) -> FloatArray:
     """What the network answers (n, outputs), played with `correction`."""
     readout = site.matrices[-1]
     y = site.play(correction)[1][readout]
-    bias = site.network.readout.bias.detach().numpy()
+    bias = site.network.get_parameter("readout.bias").detach().numpy()
     return np.asarray(site.corrected(readout, y, correction) + bias)
 
 

@@ -16,7 +16,24 @@ from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.networks.network import SpikingNetwork
 
-FORMAT = 1
+FORMAT = 2
+# What all networks of format 1 had, which knew the keys of `KEYS_1` alone.
+KEYS_1 = (
+    "unit",
+    "inputs",
+    "hidden",
+    "outputs",
+    "recurrent",
+    "decay",
+    "activation",
+    "threshold",
+)
+ALL_1 = {
+    "trained_decay": False,
+    "time_constants": None,
+    "adaptation": None,
+    "readout": {"name": "dense"},
+}
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.yaml"
 
@@ -67,28 +84,36 @@ def _description(folder: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     found = values.get("format") if isinstance(values, dict) else None
-    if not isinstance(values, dict) or found != FORMAT:
+    if not isinstance(values, dict) or found not in (1, FORMAT):
         raise DataError(
-            f"{path}: format is {found!r}; this version reads format {FORMAT}: use the version "
-            f"that wrote it or train again"
+            f"{path}: format is {found!r}; this version reads formats 1 and {FORMAT}: use the "
+            f"version that wrote it or train again"
         )
     return values
 
 
 def _spec(description: dict[str, Any], folder: Path) -> Network:
-    values = description.get("network")
-    for name in Network.model_fields:
+    path, values = folder / DESCRIPTION, description.get("network")
+    old = description["format"] == 1
+    for name in KEYS_1 if old else Network.model_fields:
         # A key that is gone must not come back as its default.
         if not isinstance(values, dict) or name not in values:
-            raise DataError(f"{folder / DESCRIPTION}: network.{name} is missing; restore the file")
+            raise DataError(f"{path}: network.{name} is missing; restore the file")
     try:
-        return Network.model_validate(values)
+        return Network.model_validate(_from_format_1(values, path) if old else values)
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(["network", *map(str, fault["loc"])])
-        raise DataError(
-            f"{folder / DESCRIPTION}: {place} = {fault['input']!r:.60}: {fault['msg']}"
-        ) from None
+        raise DataError(f"{path}: {place} = {fault['input']!r:.60}: {fault['msg']}") from None
+
+
+def _from_format_1(values: Any, path: Path) -> dict[str, Any]:
+    """Return what format 2 says of a network of format 1."""
+    for name in values:
+        if name not in KEYS_1:
+            raise DataError(f"{path}: format 1 has no network.{name}; restore the file")
+    surrogate = {"name": "tanh"} if values["unit"] == "snu" else None
+    return {**values, **ALL_1, "surrogate": surrogate}
 
 
 def _filled(spec: Network, tensors: dict[str, Tensor], path: Path) -> SpikingNetwork:

@@ -45,11 +45,6 @@ class Course(NamedTuple):
         """All steps, each as one row of cells."""
         return Rows(_flat(self.potentials, 1), _flat(self.outputs, 1), _flat(self.traces, 1))
 
-    def row(self, t: int) -> Rows:
-        """One step as a row of cells."""
-        traces = None if self.traces is None else _flat(self.traces[t], 0)
-        return Rows(_flat(self.potentials[t], 0), _flat(self.outputs[t], 0), traces)
-
 
 class Given(NamedTuple):
     """What a layer computes with beside its inputs."""
@@ -191,14 +186,15 @@ def _advance(
     feedback: Feedback | None,
     previous: Tensor,
 ) -> None:
-    kernels = KERNELS[unit.kind]
+    kernels, rows = KERNELS[unit.kind], course.rows()
     if feedback is None:
-        kernels.forward(course.rows(), memory, cells)
+        kernels.forward(rows, memory, cells)
         return
-    for t in range(len(course.potentials)):
-        course.potentials[t] += feedback(previous)
-        kernels.advance(course.row(t), memory, cells)
-        previous = course.outputs[t]
+    outputs = course.outputs.unbind(0)
+    for t, current in enumerate(course.potentials.unbind(0)):
+        current += feedback(previous)
+        kernels.advance(_row_of(rows, t), memory, cells)
+        previous = outputs[t]
 
 
 def _retreat(
@@ -206,14 +202,21 @@ def _retreat(
 ) -> None:
     """Fill `du`, whose last row holds the step after the segment, and add to the sums."""
     cells, later, sums, surrogate = back
-    kernels = KERNELS[unit.kind]
+    kernels, rows, now = KERNELS[unit.kind], course.rows(), _flat(du, 1)
     if recurrent is None:
-        kernels.backward(course.rows(), _flat(dy, 1), _flat(du, 1), later, sums, cells, surrogate)
+        kernels.backward(rows, _flat(dy, 1), now, later, sums, cells, surrogate)
         return
-    for t in range(len(course.potentials) - 1, -1, -1):
-        total = torch.addmm(dy[t], du[t + 1], recurrent.T)
-        d, after, now = (row.view(-1).numpy() for row in (total, du[t + 1], du[t]))
-        kernels.retreat(course.row(t), d, after, later, sums, cells, surrogate, now)
+    total, direct, after = torch.empty_like(du[0]), dy.unbind(0), du.unbind(0)
+    d, transposed = _flat(total, 0), recurrent.detach().T
+    for t in range(len(now) - 2, -1, -1):
+        torch.addmm(direct[t], after[t + 1], transposed, out=total)
+        row = _row_of(rows, t)
+        kernels.retreat(row, d, now[t + 1], later, sums, cells, surrogate, now[t])
+
+
+def _row_of(rows: Rows, t: int) -> Rows:
+    adaptation = None if rows.adaptation is None else rows.adaptation[t]
+    return Rows(rows.potential[t], rows.output[t], adaptation)
 
 
 def _flat(tensor: Tensor | None, kept: int) -> Any:

@@ -5,37 +5,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from pcmsim.config import LeakyReadout, Network
 from pcmsim.errors import UsageError
 from pcmsim.networks.dense import dense
+from pcmsim.networks.initial import decay_logits, glorot_uniform
+from pcmsim.networks.leaky import leak, leak_step
 from pcmsim.networks.scan import current_scan, layer_scan
-from pcmsim.networks.unit import State, Unit, rest, step
+from pcmsim.networks.unit import Decays, State, Unit, rest, step
 
 Multiply = Callable[[str, Tensor], Tensor]
 
 
-def glorot_uniform(
-    rows: int, columns: int, generator: torch.Generator, dtype: torch.dtype
-) -> nn.Parameter:
-    """Weights (rows = inputs, columns = outputs), uniform within sqrt(6 / (rows + columns)).
-
-    Glorot and Bengio, AISTATS 2010 (PMLR 9, 249).
-    """
-    # Drawn in double precision, so that both precisions start from the same weights.
-    values = torch.rand(rows, columns, generator=generator, dtype=torch.float64)
-    limit = (6.0 / (rows + columns)) ** 0.5
-    return nn.Parameter(((2.0 * values - 1.0) * limit).to(dtype))
-
-
 class SpikingLayer(nn.Module):
-    """A layer of spiking neural units with a trainable threshold per unit."""
+    """A layer of spiking units with a trainable threshold per unit.
+
+    Decays that are trained are kept as their logits.
+    """
 
     def __init__(
         self,
         name: str,
         sizes: tuple[int, int],
         unit: Unit,
-        recurrent: bool,
-        threshold: float,
+        spec: Network,
         generator: torch.Generator,
         dtype: torch.dtype,
     ) -> None:
@@ -44,21 +36,39 @@ class SpikingLayer(nn.Module):
         self.name = name
         self.unit = unit
         self.weight = glorot_uniform(inputs, units, generator, dtype)
-        self.recurrent = glorot_uniform(units, units, generator, dtype) if recurrent else None
-        self.threshold = nn.Parameter(torch.full((units,), threshold, dtype=dtype))
+        self.recurrent = glorot_uniform(units, units, generator, dtype) if spec.recurrent else None
+        self.threshold = nn.Parameter(torch.full((units,), spec.threshold, dtype=dtype))
+        self.decay_logit: nn.Parameter | None = None
+        self.adaptation_logit: nn.Parameter | None = None
+        if spec.trained_decay:
+            drawn = (generator, dtype)
+            self.decay_logit = decay_logits(units, spec.decay, spec.time_constants, *drawn)
+            if spec.adaptation is not None:
+                own = spec.adaptation
+                self.adaptation_logit = decay_logits(units, own.decay, own.time_constants, *drawn)
+
+    def decays(self) -> Decays:
+        """Decays of each unit, where they are trained."""
+        membrane, adaptation = self.decay_logit, self.adaptation_logit
+        return Decays(
+            None if membrane is None else torch.sigmoid(membrane),
+            None if adaptation is None else torch.sigmoid(adaptation),
+        )
 
     def forward(self, x: Tensor, multiply: Multiply | None = None) -> Tensor:
         """Return outputs (time, batch, units) for inputs `x` (time, batch, inputs)."""
         _check_inputs(self.name, x, self.weight)
         if multiply is None:
-            return layer_scan(x, self.weight, self.recurrent, self.threshold, self.unit)
+            return layer_scan(
+                x, self.weight, self.recurrent, self.threshold, self.unit, self.decays()
+            )
 
         def feedback(output: Tensor) -> Tensor:
             return _product(multiply, f"{self.name}.recurrent", output, self.threshold)
 
         currents = _product(multiply, f"{self.name}.weight", x, self.threshold)
         used = None if self.recurrent is None else feedback
-        return current_scan(currents, used, self.threshold, self.unit)
+        return current_scan(currents, used, self.threshold, self.unit, self.decays())
 
     def rest(self, batch: int) -> State:
         """State of `batch` sequences before their first step: zeros (batch, units)."""
@@ -72,7 +82,7 @@ class SpikingLayer(nn.Module):
         current = _product(taken, f"{self.name}.weight", x, like)
         if self.recurrent is not None:
             current = current + _product(taken, f"{self.name}.recurrent", state.output, like)
-        return step(state, current, self.threshold, self.unit)
+        return step(state, current, self.threshold, self.unit, self.decays())
 
     def _in_software(self, name: str, rows: Tensor) -> Tensor:
         return rows @ self.get_parameter(name.removeprefix(f"{self.name}."))
@@ -91,6 +101,44 @@ class Readout(nn.Module):
 
     def forward(self, x: Tensor, multiply: Multiply | None = None) -> Tensor:
         """Logits (..., outputs) for inputs `x` (..., inputs)."""
+        _check_inputs(self.name, x, self.weight)
+        if multiply is None:
+            return dense(x, self.weight, self.bias)
+        return _product(multiply, f"{self.name}.weight", x, self.bias) + self.bias
+
+
+class Leaky(nn.Module):
+    """A dense layer whose logits leak, with a trained decay for each output."""
+
+    def __init__(
+        self,
+        name: str,
+        sizes: tuple[int, int],
+        spec: LeakyReadout,
+        generator: torch.Generator,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.weight = glorot_uniform(*sizes, generator, dtype)
+        self.bias = nn.Parameter(torch.zeros(sizes[1], dtype=dtype))
+        self.decay_logit = decay_logits(sizes[1], spec.decay, spec.time_constants, generator, dtype)
+
+    def forward(self, x: Tensor, multiply: Multiply | None = None) -> Tensor:
+        """Logits (time, batch, outputs) for inputs `x` (time, batch, inputs)."""
+        return leak(self._values(x, multiply), torch.sigmoid(self.decay_logit))
+
+    def rest(self, batch: int) -> State:
+        """State of `batch` sequences before their first step: zeros (batch, outputs)."""
+        return rest(self.bias.detach().expand(batch, -1))
+
+    def step(self, state: State, x: Tensor, multiply: Multiply | None = None) -> State:
+        """Return the state, whose output are the logits, after a step with `x` (batch, inputs)."""
+        values = self._values(x, multiply)
+        after = leak_step(state.potential, values, torch.sigmoid(self.decay_logit))
+        return State(after, after)
+
+    def _values(self, x: Tensor, multiply: Multiply | None) -> Tensor:
         _check_inputs(self.name, x, self.weight)
         if multiply is None:
             return dense(x, self.weight, self.bias)

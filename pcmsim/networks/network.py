@@ -1,14 +1,15 @@
-"""A network of spiking layers with a dense readout, built from its configuration."""
+"""A network of spiking layers and a readout, built from its configuration."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from pcmsim.config import Network
+from pcmsim.config import LeakyReadout, Network, SpikingReadout
 from pcmsim.errors import UsageError
-from pcmsim.networks.layers import Multiply, Readout, SpikingLayer
+from pcmsim.networks.layers import Leaky, Multiply, Readout, SpikingLayer
 from pcmsim.networks.unit import State, unit_of
 from pcmsim.rng import key
 
@@ -16,7 +17,9 @@ States = tuple[State, ...]
 
 
 class SpikingNetwork(nn.Module):
-    """Hidden layers of spiking units, then a dense readout that gives logits.
+    """Hidden layers of spiking units, then the readout: dense or leaky logits, or spikes.
+
+    A readout of spiking units has no recurrent connections and inhibits nothing laterally.
 
     Weights are drawn from `generator`; without one, from a fixed stream, so that the same
     configuration always starts from the same weights.
@@ -43,13 +46,11 @@ class SpikingNetwork(nn.Module):
         self.hidden: list[str] = []
         for i, pair in enumerate(pairs[:-1]):
             name = f"hidden{i}"
-            layer = SpikingLayer(
-                name, pair, unit_of(spec), spec.recurrent, spec.threshold, generator, dtype
-            )
+            layer = SpikingLayer(name, pair, unit_of(spec), spec, generator, dtype)
             # As attributes, not in a ModuleList: parameters are then named as matrices are.
             self.add_module(name, layer)
             self.hidden.append(name)
-        self.readout = Readout("readout", pairs[-1], generator, dtype)
+        self.readout = _readout(spec, pairs[-1], generator, dtype)
 
     def forward(
         self,
@@ -59,11 +60,11 @@ class SpikingNetwork(nn.Module):
     ) -> Tensor:
         """Logits (time, batch, outputs) for inputs `x` (time, batch, inputs).
 
-        `multiply(name, rows)` stands in for the product of `rows` with the matrix of that name
-        (see `matrices`): one call for all steps, except that recurrent connections take one per
-        step. Gradients pass through the hidden layers if the products do. `dropout` is applied to
-        the output sequence of each hidden layer. Padding belongs at the end, where it cannot reach
-        back.
+        With a spiking readout its outputs stand in the place of logits. `multiply(name, rows)`
+        stands in for the product of `rows` with the matrix of that name (see `matrices`): one call
+        for all steps, except that recurrent connections take one per step. Gradients pass through
+        the hidden layers if the products do. `dropout` is applied to the output sequence of each
+        hidden layer. Padding belongs at the end, where it cannot reach back.
 
         Raises `UsageError` for inputs, or results of `multiply`, of another shape or precision.
         """
@@ -77,13 +78,19 @@ class SpikingNetwork(nn.Module):
         return logits
 
     def rest(self, batch: int = 1) -> States:
-        """States of the hidden layers before the first step of `batch` sequences: all zero."""
-        return tuple(self._layer(name).rest(batch) for name in self.hidden)
+        """States before the first step of `batch` sequences: all zero.
+
+        One for each hidden layer and, if it has any, that of the readout.
+        """
+        layers = [self._layer(name) for name in self.hidden]
+        if not isinstance(self.readout, Readout):
+            layers.append(self.readout)
+        return tuple(layer.rest(batch) for layer in layers)
 
     def step(
         self, states: States, x: Tensor, multiply: Multiply | None = None
     ) -> tuple[States, Tensor]:
-        """States of the hidden layers and logits (batch, outputs) after one step with `x`.
+        """States as in `rest` and logits (batch, outputs) after one step with `x`.
 
         `x` has shape (batch, inputs); `states` are those of the step before, or `rest`. Step by
         step the logits are those of `forward` to rounding: products of single rows are summed in
@@ -98,18 +105,22 @@ class SpikingNetwork(nn.Module):
         >>> torch.allclose(torch.stack([first, second]), network(x), atol=1e-6)
         True
         """
-        if x.ndim != 2 or len(states) != len(self.hidden):
+        wanted = len(self.hidden) + (not isinstance(self.readout, Readout))
+        if x.ndim != 2 or len(states) != wanted:
             raise UsageError(
                 f"x has shape {tuple(x.shape)} and there are {len(states)} states; a step takes "
-                f"(batch, inputs) and {len(self.hidden)} states, one for each hidden layer"
+                f"(batch, inputs) and {wanted} states, one for each layer that has any"
             )
         after = []
-        for name, state in zip(self.hidden, states, strict=True):
+        for name, state in zip(self.hidden, states, strict=False):
             after.append(self._layer(name).step(state, x, multiply))
             x = after[-1].output
-        return tuple(after), self.readout(x, multiply)
+        if isinstance(self.readout, Readout):
+            return tuple(after), self.readout(x, multiply)
+        after.append(self.readout.step(states[-1], x, multiply))
+        return tuple(after), after[-1].output
 
-    def _layer(self, name: str) -> SpikingLayer:
+    def _layer(self, name: str) -> SpikingLayer | Leaky:
         layer: SpikingLayer = self.get_submodule(name)  # type: ignore[assignment]
         return layer
 
@@ -121,3 +132,16 @@ class SpikingNetwork(nn.Module):
     def matrices(self) -> dict[str, Tensor]:
         """Return the weight matrices by name: rows = inputs and columns = outputs, not copied."""
         return {name: value for name, value in self.named_parameters() if value.ndim == 2}
+
+
+def _readout(
+    spec: Network, sizes: tuple[int, int], generator: torch.Generator, dtype: torch.dtype
+) -> Readout | SpikingLayer | Leaky:
+    if isinstance(spec.readout, LeakyReadout):
+        return Leaky("readout", sizes, spec.readout, generator, dtype)
+    if isinstance(spec.readout, SpikingReadout):
+        unit = unit_of(spec)
+        plain = dataclasses.replace(unit, kind="snu") if unit.kind == "li_snu" else unit
+        alone = spec.model_copy(update={"recurrent": False})
+        return SpikingLayer("readout", sizes, plain, alone, generator, dtype)
+    return Readout("readout", sizes, generator, dtype)

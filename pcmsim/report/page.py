@@ -46,6 +46,16 @@ class DriftView:
     crossbars: Sequence[Chart]
 
 
+UNITS = {
+    "snu": "SNU",
+    "ssnu": "sSNU",
+    "li_snu": "LI-SNU",
+    "asnu": "a-SNU",
+    "lif": "LIF",
+    "alif": "ALIF",
+}
+
+
 def build(run: Path) -> Path:
     """Write `run/report.html` from the files in the folder `run` and return its path.
 
@@ -100,7 +110,7 @@ def render(run: Run) -> str:
         operations=operations,
         drifts=drifts,
         kinds=COMPENSATIONS,
-        units={"snu": "SNU", "ssnu": "sSNU"},
+        units=UNITS,
         version=pcmsim.__version__,
     )
 

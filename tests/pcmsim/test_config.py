@@ -80,6 +80,59 @@ def test_a_fault_is_named_by_its_dotted_path(values, message):
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"unit": "snu", "adaptation": {"strength": 1.0}}, "network.adaptation: unit snu has none"),
+        ({"unit": "ssnu", "surrogate": "tanh"}, "network.surrogate: unit ssnu has none"),
+        ({"unit": "lif", "activation": "relu"}, "network.activation = 'relu': unit lif has none"),
+        ({"unit": "lif", "decay": 1.0}, "network.decay = 1.0: a trained decay"),
+        ({"unit": "snu", "trained_decay": True, "decay": 0.0}, "network.decay = 0.0: a trained"),
+        (
+            {"unit": "snu", "time_constants": [5, 50]},
+            "network.time_constants = [5, 50]: time_const",
+        ),
+        ({"unit": "lif", "time_constants": [5, 50], "decay": 0.5}, "decay says the same"),
+        ({"unit": "lif", "time_constants": [50, 5]}, "the first must not be above the second"),
+        (
+            {"unit": "lif", "surrogate": {"name": "x"}},
+            "network.surrogate = {'name': 'x'}: input tag",
+        ),
+        (
+            {"unit": "lif", "surrogate": {"name": "boxcar", "widht": 1.0}},
+            "network.surrogate.widht is not a known key; did you mean network.surrogate.width?",
+        ),
+        ({"unit": "alif", "adaptation": {"strength": -1.0}}, "network.adaptation.strength = -1.0"),
+        (
+            {"unit": "asnu", "adaptation": {"time_constants": [5, 50]}},
+            "network.adaptation: time_constants start decays that are trained",
+        ),
+        ({"unit": "lif", "readout": 3}, "network.readout = 3: write {name: dense}"),
+    ],
+)
+def test_a_key_that_does_not_belong_to_the_unit_is_refused_by_its_path(network, message):
+    with pytest.raises(UsageError) as found:
+        build(GOOD | {"network": network})
+    assert message in str(found.value)
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu", "li_snu", "asnu", "lif", "alif"])
+def test_what_a_unit_has_is_filled_in_and_dumped(tmp_path, unit):
+    config = build(GOOD | {"network": {"unit": unit, "readout": "leaky"}})
+    (tmp_path / "config.yaml").write_text(dump(config))
+    assert load_config(tmp_path / "config.yaml") == config
+    assert (config.network.surrogate is None) == (unit == "ssnu")
+    assert (config.network.adaptation is None) == (unit not in ("asnu", "alif"))
+    assert config.network.trained_decay == (unit in ("lif", "alif"))
+    assert config.network.threshold == (0.1 if unit == "alif" else 1.0)
+    assert config.network.readout.decay == 0.9
+
+
+def test_a_strength_that_is_left_out_is_that_of_the_unit():
+    network = {"unit": "alif", "adaptation": {"time_constants": [5, 50]}}
+    assert build(GOOD | {"network": network}).network.adaptation.strength == 1.8
+
+
 @pytest.mark.parametrize("setting", ["seed", "=3", "seed.x=3", "seed=[1"])
 def test_an_override_that_cannot_be_read_is_refused(setting):
     with pytest.raises(UsageError, match="--set"):

@@ -32,15 +32,19 @@ def advance(rows: Rows, memory: Memory, cells: Cells) -> None:
     carried, slope = memory.carried, cells.slope
     zero, one = current.dtype.type(0), current.dtype.type(1)
     for start in range(0, current.size, cells.units):
-        fired = zero
-        for k in range(start, start + cells.units):
-            u = current[k] + carried[k]
+        part = slice(start, start + cells.units)
+        row, spiked, kept = current[part], output[part], carried[part]
+        limit, decay = threshold[part], at(cells.decay, part)
+        for k in range(row.size):
+            u = row[k] + kept[k]
             s = u if u > zero else slope * u
-            y = one if s > threshold[k] else zero
-            current[k], output[k] = s, y
-            fired = max(fired, y)
-        for k in range(start, start + cells.units):
-            carried[k] = at(cells.decay, k) * current[k] * (one - fired)
+            row[k], spiked[k] = s, one if s > limit[k] else zero
+        fired = False
+        for k in range(row.size):
+            fired |= spiked[k] > zero
+        held = zero if fired else one
+        for k in range(row.size):
+            kept[k] = at(decay, k) * row[k] * held
 
 
 @compiled
@@ -67,14 +71,19 @@ def retreat(
             reset += at(cells.decay, k) * after[k] * potential[k]
         silent = spikes == zero
         share = reset / (potential.dtype.type(cells.units) if silent else spikes)
-        for k in range(start, start + cells.units):
-            s, kept = potential[k], one if silent else zero
-            dy = output_gradient[k] - share * (one if silent else output[k])
-            dz = dy * derivative(s - cells.threshold[k], surrogate)
-            sums.threshold[k] -= dz
-            tally(sums.decay, k, after[k] * s * kept)
-            du = dz + at(cells.decay, k) * after[k] * kept
-            current_gradient[k] = du * (one if s > zero else slope)
+        kept, shared = (one, one) if silent else (zero, zero)
+        # Slices that begin at zero, so that the compiler can use vector instructions.
+        part = slice(start, start + cells.units)
+        spiked, row, dy, next_du = output[part], potential[part], output_gradient[part], after[part]
+        threshold, decay = cells.threshold[part], at(cells.decay, part)
+        dthreshold, ddecay, du = sums.threshold[part], at(sums.decay, part), current_gradient[part]
+        for k in range(row.size):
+            s = row[k]
+            d = dy[k] - share * (spiked[k] + shared)
+            dz = d * derivative(s - threshold[k], surrogate)
+            dthreshold[k] -= dz
+            tally(ddecay, k, next_du[k] * s * kept)
+            du[k] = (dz + at(decay, k) * next_du[k] * kept) * (one if s > zero else slope)
 
 
 @compiled

@@ -46,6 +46,50 @@ def test_a_network_read_back_computes_exactly_the_same(tmp_path, dtype):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["network.yaml", "weights.safetensors"]
 
 
+ALIF = Network(
+    unit="alif",
+    inputs=4,
+    hidden=(6,),
+    outputs=3,
+    recurrent=True,
+    time_constants=(2.0, 9.0),
+    surrogate={"name": "multi_gaussian", "scale": 0.4},
+    readout={"name": "leaky", "time_constants": (3.0, 4.0)},
+)
+
+
+def test_trained_decays_and_settings_of_a_unit_come_back(tmp_path):
+    network = SpikingNetwork(ALIF, torch.Generator().manual_seed(8))
+    save_network(network, tmp_path)
+    loaded = load_network(tmp_path)
+    x = torch.randn(9, 2, 4, generator=torch.Generator().manual_seed(1))
+    assert loaded.spec == ALIF
+    assert torch.equal(loaded(x), network(x))
+
+
+KEYS_OF_FORMAT_1 = (
+    "unit", "inputs", "hidden", "outputs", "recurrent", "decay", "activation", "threshold",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu"])
+def test_a_run_of_format_1_loads_as_the_network_that_it_was(tmp_path, unit):
+    network = SpikingNetwork(Network(unit=unit, inputs=4, hidden=(6,), outputs=3))
+    save_network(network, tmp_path)
+    known = network.spec.model_dump(mode="json")
+    describe(tmp_path, format=1, network={name: known[name] for name in KEYS_OF_FORMAT_1})
+    loaded = load_network(tmp_path)
+    x = torch.randn(9, 2, 4, generator=torch.Generator().manual_seed(1))
+    assert loaded.spec == network.spec
+    assert torch.equal(loaded(x), network(x))
+    describe(tmp_path, network={name: known[name] for name in KEYS_OF_FORMAT_1[:-1]})
+    with pytest.raises(DataError, match=r"network\.threshold is missing"):
+        load_network(tmp_path)
+    describe(tmp_path, network=known)
+    with pytest.raises(DataError, match=r"format 1 has no network\."):
+        load_network(tmp_path)
+
+
 def test_saving_again_replaces_what_was_there(folder):
     other = SpikingNetwork(Network(unit="snu", inputs=2, hidden=(3,), outputs=1))
     save_network(other, folder)
@@ -100,7 +144,7 @@ def test_tensors_that_do_not_make_the_network_are_refused(folder, change, messag
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format is 2; this version reads format 1"),
+        ({"format": 3}, "format is 3; this version reads formats 1 and 2"),
         ({"network": SPEC.model_dump(mode="json") | {"decay": 3.0}}, "network.decay = 3.0"),
         ({"network": SPEC.model_dump(mode="json") | {"hiden": 3}}, "network.hiden = 3"),
         ({"network": None}, "network.unit is missing"),

@@ -4,7 +4,7 @@ import torch
 from pcmsim.config import Network
 from pcmsim.errors import UsageError
 from pcmsim.networks import SpikingNetwork
-from pcmsim.networks.layers import glorot_uniform
+from pcmsim.networks.initial import glorot_uniform
 
 SMALL = {"inputs": 4, "outputs": 3, "threshold": 0.2}
 
@@ -252,3 +252,82 @@ def test_a_step_refuses_sequences_other_numbers_of_states_and_other_inputs():
         network.step(network.rest(2), x[0, :, :3])
     with pytest.raises(UsageError, match=r"multiply\('hidden0.weight', rows\) gave"):
         network.step(network.rest(2), x[0], lambda name, rows: rows)
+
+
+ALL_UNITS = ["snu", "ssnu", "li_snu", "asnu", "lif", "alif"]
+READOUTS = ["dense", "spiking", "leaky"]
+
+
+def network_of(unit, readout="dense", recurrent=True, **settings):
+    spec = Network(
+        unit=unit, hidden=(6, 5), recurrent=recurrent, readout=readout, **(SMALL | settings)
+    )
+    return SpikingNetwork(spec, seeded(), torch.float64)
+
+
+def lively(unit, readout):
+    """Decays and thresholds with which all layers spike within a few steps."""
+    return network_of(unit, readout, trained_decay=True, decay=0.3, threshold=0.05)
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("unit", ALL_UNITS)
+def test_step_by_step_every_unit_and_readout_is_its_scan(unit, readout):
+    network, x = lively(unit, readout), 3.0 * sequence()
+    y = network(x)
+    assert y.shape == (7, 2, 3)
+    assert y.abs().max() > 0.0
+    assert torch.allclose(stepped(network, x), y, atol=1e-12)
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("unit", ALL_UNITS)
+def test_every_parameter_of_every_unit_and_readout_receives_a_gradient(unit, readout):
+    network, x = lively(unit, readout), 3.0 * sequence()
+    (network(x) * torch.randn(7, 2, 3, generator=seeded(2), dtype=torch.float64)).sum().backward()
+    for name, parameter in network.named_parameters():
+        # Here some unit of li_snu spikes at every step, after which no decay matters.
+        if (unit, name) != ("li_snu", "hidden0.decay_logit"):
+            assert parameter.grad.abs().max() > 0.0, name
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_matrices_keep_their_names_and_decays_are_none_of_them(readout):
+    network = network_of("alif", readout)
+    assert list(network.matrices()) == list(network_of("snu").matrices())
+    digital = {name.partition(".")[2] for name, p in network.named_parameters() if p.ndim == 1}
+    assert {"threshold", "decay_logit", "adaptation_logit"} <= digital
+
+
+def test_a_spiking_readout_spikes_without_recurrent_connections_or_lateral_inhibition():
+    network = network_of("li_snu", "spiking")
+    assert network.readout.unit.kind == "snu"
+    assert network.readout.recurrent is None
+    assert set(network(sequence()).unique().tolist()) == {0.0, 1.0}
+
+
+def test_a_leaky_readout_leaks_the_logits_of_the_dense_one():
+    leaky, plain = network_of("lif", "leaky"), network_of("lif")
+    expected, o = [], torch.zeros(2, 3).double()
+    for logits in plain(sequence()):
+        o = 0.9 * o + 0.1 * logits
+        expected.append(o)
+    assert torch.allclose(leaky(sequence()), torch.stack(expected), atol=1e-12)
+
+
+def test_decays_start_where_the_configuration_says():
+    layer = network_of("lif", decay=0.7).hidden0
+    assert torch.allclose(layer.decays().membrane, torch.full((6,), 0.7).double())
+    spec = Network(unit="lif", hidden=(2000,), time_constants=(5.0, 50.0))
+    decays = SpikingNetwork(spec, seeded(), torch.float64).hidden0.decays().membrane
+    taus = -1.0 / decays.log()
+    assert 5.0 <= taus.min() < 5.2
+    assert 49.8 < taus.max() <= 50.0
+    # Mean of 2000 uniform draws, standard error 45 / sqrt(12 * 2000) = 0.29.
+    assert abs(taus.mean() - 27.5) < 4 * 0.29
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu", "li_snu", "asnu"])
+def test_units_with_a_fixed_decay_have_no_parameter_for_it(unit):
+    names = [name for name, _ in network_of(unit).named_parameters()]
+    assert not [name for name in names if "logit" in name]

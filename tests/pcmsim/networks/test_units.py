@@ -40,8 +40,9 @@ def drawn(unit, trained, recurrent, shape=(11, 4), dtype=torch.float64, share=1.
     mask = torch.rand(*shape, INPUTS, generator=generator) < share
     x = (draw(*shape, INPUTS).detach() * mask).to(dtype).requires_grad_()
     h = draw(UNITS, UNITS, scale=0.5) if recurrent else None
-    # High enough that no unit of a sample spikes now and then, which li_snu's memory needs.
-    threshold = (draw(UNITS, scale=0.5).detach() + 2.0).requires_grad_()
+    # The memory of li_snu needs steps in which no unit of a sample spikes.
+    raised = 2.0 if unit.kind == "li_snu" else 0.0
+    threshold = (draw(UNITS, scale=0.5).detach() + raised).requires_grad_()
     own = Decays(decays() if trained else None, decays() if trained and unit.adapts else None)
     return x, draw(INPUTS, UNITS, scale=1.5), h, threshold, own
 
