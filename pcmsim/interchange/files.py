@@ -33,6 +33,4 @@ def read_nir(path: Path) -> nir.NIRGraph:
     except DAMAGE as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(f"{path} cannot be read as a NIR graph ({reason:.200})") from error
-    if not isinstance(graph, nir.NIRGraph):
-        raise DataError(f"{path} holds a {type(graph).__name__}; a NIR graph was expected")
     return graph
