@@ -9,6 +9,7 @@ from pcmsim import __version__
 from pcmsim.cli import console
 from pcmsim.cli.calibrate import calibrate
 from pcmsim.cli.check import check
+from pcmsim.cli.convert import convert
 from pcmsim.cli.demo import demo
 from pcmsim.cli.devices import devices
 from pcmsim.cli.drift import drift
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (train, drift, study, report, devices, measure, check, calibrate, demo):
+for command in (train, drift, study, report, devices, measure, check, calibrate, convert, demo):
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from pcmsim.jobs.bases import base_of
 from pcmsim.jobs.calibrate import Order, base_name, calibrate_files, fit_files
 from pcmsim.jobs.check import FileCheck, check_files
+from pcmsim.jobs.convert import Conversion, convert
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder
 from pcmsim.jobs.drift import drift, drift_times, hardware_of, temperature_of
@@ -14,6 +15,7 @@ from pcmsim.jobs.train import train
 
 __all__ = [
     "CURVE_COLUMNS",
+    "Conversion",
     "FileCheck",
     "Order",
     "Sample",
@@ -22,6 +24,7 @@ __all__ = [
     "base_of",
     "calibrate_files",
     "check_files",
+    "convert",
     "curves",
     "demo",
     "demo_config",

@@ -5,6 +5,7 @@ import torch
 
 from pcmsim.config import Hardware, Network
 from pcmsim.datasets import Split
+from pcmsim.devices import load_parameter_set
 from pcmsim.energy import hidden_outputs, measure, operations
 from pcmsim.jobs.operations import described, save_raster
 from pcmsim.networks import SpikingNetwork
@@ -33,13 +34,23 @@ def test_what_is_kept_is_what_was_counted(split, unit):
     assert products == pytest.approx([2 * 12 * 48.8, 2 * 7 * 48.8, 88 * 48.8])
 
 
-def test_a_recurrent_matrix_takes_energy_for_what_is_returned_to_it(split):
-    network = SpikingNetwork(Network(unit="snu", hidden=(12,), recurrent=True, threshold=0.1))
-    before = described(network, split, Hardware())["layers"][0]["arrays"]["device_pj"]
+def test_a_recurrent_matrix_takes_energy_for_what_is_returned_to_it():
+    # One roll of three steps: two are run, and the second finds what the first has sent.
+    rolls = (np.ones((3, 88), "u1"),)
+    network = SpikingNetwork(Network(unit="snu", hidden=(1,), recurrent=True, decay=0.0))
     with torch.no_grad():
-        network.get_parameter("hidden0.threshold").fill_(1e6)  # silent: nothing is returned
-    silent = described(network, split, Hardware())["layers"][0]["arrays"]["device_pj"]
-    assert 0.0 < silent < before
+        network.get_parameter("hidden0.threshold").fill_(-1e6)  # spikes at every step
+        network.get_parameter("hidden0.weight").fill_(1.0)
+        network.get_parameter("hidden0.recurrent").fill_(1.0)
+    found = described(network, Split("test", rolls), Hardware(device="ideal"))["layers"][0]
+    pair = (25.0 + g_reset()) * 0.2**2 * 0.13
+    assert found["arrays"]["device_pj"] == pytest.approx((88 + 0.5) * pair)
+
+
+def g_reset():
+    """Mean conductance in RESET of the ideal set [µS]."""
+    values = load_parameter_set("ideal").values
+    return values.reset_median * np.exp(0.5 * values.reset_log_std**2)
 
 
 @pytest.mark.parametrize("unit", ["snu", "ssnu"])
