@@ -1,0 +1,31 @@
+"""Losses of single time steps with their derivatives: what starts a learning signal."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pcmsim.networks import nll
+
+# From logits (T, batch, outputs): the loss, summed, and its derivative, of the logits' shape.
+Loss = Callable[[Tensor], tuple[float, Tensor]]
+
+
+def bernoulli(targets: Tensor, mask: Tensor) -> Loss:
+    r"""Negative log-likelihood [nat] of binary targets; its derivative is :math:`p - y`.
+
+    `targets` is (T, batch, outputs), `mask` (T, batch); padded steps count nothing.
+
+    >>> loss = bernoulli(torch.ones(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
+    >>> value, derivative = loss(torch.zeros(1, 1, 2))
+    >>> round(value, 6), derivative.tolist()
+    (1.386294, [[[-0.5, -0.5]]])
+    """
+
+    def loss(logits: Tensor) -> tuple[float, Tensor]:
+        value = nll(logits, targets, mask).sum().item()
+        # Chosen, not multiplied: zero times a padded step that is no number would not be zero.
+        valid = mask.to(torch.bool)[..., None]
+        return value, torch.where(valid, torch.sigmoid(logits) - targets, 0.0)
+
+    return loss
