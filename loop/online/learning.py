@@ -1,8 +1,8 @@
-"""Online spatio-temporal learning: gradients of a network while its sequence goes by.
+r"""Online spatio-temporal learning: gradients of a network while its sequence goes by.
 
 The gradient of a loss that is summed over time is
 
-.. math:: dE/d\\theta_l = \\sum_t L_l^t e_l^t,
+.. math:: dE/d\theta_l = \sum_t L_l^t e_l^t,
 
 a learning signal L that comes down through the layers within the step, times an eligibility trace
 e that each layer carries forward in time. For one hidden layer it is that of backpropagation
@@ -110,9 +110,7 @@ def _downward(network: SpikingNetwork, name: str, method: Method) -> Tensor:
     return method.feedback.get(name, network.get_parameter(name)).T
 
 
-def _layer_gradients(
-    network: SpikingNetwork, name: str, found: tuple[Tensor, Tensor]
-) -> Gradients:
+def _layer_gradients(network: SpikingNetwork, name: str, found: tuple[Tensor, Tensor]) -> Gradients:
     weights, threshold = found
     inputs = len(network.get_parameter(f"{name}.weight"))
     result = {f"{name}.weight": weights[:inputs], f"{name}.threshold": threshold}

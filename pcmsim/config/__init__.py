@@ -3,6 +3,7 @@
 from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
 from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
+from pcmsim.config.learning import Bptt, Eprop, Learning, Ostl, TruncatedBptt
 from pcmsim.config.loop import (
     Accumulate,
     Aware,
@@ -32,6 +33,7 @@ from pcmsim.config.temperature import Temperature
 __all__ = [
     "Accumulate",
     "Aware",
+    "Bptt",
     "Calibration",
     "CampaignPlan",
     "Cells",
@@ -39,9 +41,12 @@ __all__ = [
     "Data",
     "Digital",
     "Energy",
+    "Eprop",
     "Hardware",
+    "Learning",
     "Loop",
     "Network",
+    "Ostl",
     "Phase",
     "Refresh",
     "Renewal",
@@ -54,6 +59,7 @@ __all__ = [
     "Temperature",
     "Timing",
     "Training",
+    "TruncatedBptt",
     "Verify",
     "build",
     "build_plan",

@@ -11,6 +11,9 @@ from pydantic import BaseModel
 from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
+# Keys whose sections are told apart by a tag, which stands in locations but is no key.
+UNIONS = ("rule", "learning")
+
 
 def parse(text: str, source: str) -> dict[str, Any]:
     """Keys and values of YAML; raises `UsageError` if there are none."""
@@ -39,6 +42,8 @@ def explain(error: Any, root: type[BaseModel]) -> str:
         return (
             f"{path} = {value!r:.60}: write {{name: reprogram}}, or another rule, with its settings"
         )
+    if error["loc"][-1:] == ("learning",) and error["type"] != "union_tag_invalid":
+        return f"{path} = {value!r:.60}: write {{rule: ostl}}, or another rule, with its settings"
     if error["type"] == "tuple_type":
         return f"{path} = {value!r:.60}: write a list, such as [{value!r:.20}]"
     if isinstance(value, str) and error["type"] in ("float_type", "int_type") and _is_number(value):
@@ -48,7 +53,7 @@ def explain(error: Any, root: type[BaseModel]) -> str:
 
 def _path(location: tuple[Any, ...]) -> str:
     """Dotted path of a location; tags of unions are no keys and are left out."""
-    tags = [i for i, part in enumerate(location) if i and location[i - 1] == "rule"]
+    tags = [i for i, part in enumerate(location) if i and location[i - 1] in UNIONS]
     return ".".join(str(part) for i, part in enumerate(location) if i not in tags)
 
 
@@ -76,8 +81,8 @@ def _advice(location: tuple[Any, ...], root: type[BaseModel]) -> str:
 
 def _tags(kind: type[BaseModel]) -> tuple[Any, ...]:
     """Names by which a union tells this section from others."""
-    field = kind.model_fields.get("name")
-    return () if field is None else get_args(field.annotation)
+    fields = [kind.model_fields[name] for name in ("name", "rule") if name in kind.model_fields]
+    return tuple(tag for field in fields for tag in get_args(field.annotation))
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -1,0 +1,35 @@
+"""Which sections of a configuration go with which learning rule."""
+
+from pcmsim.config import Bptt, Config, TruncatedBptt
+from pcmsim.errors import UsageError
+
+# Those whose equations the eligibilities know.
+UNITS = ("snu", "ssnu")
+
+
+def check_learning(config: Config) -> None:
+    """Refuse a learning rule that the rest of the run does not go with. Raises `UsageError`."""
+    rule = config.learning
+    if isinstance(rule, Bptt):
+        return
+    trainings = [("training", config.training)]
+    if config.aware is not None:
+        trainings.append(("aware.training", config.aware.training))
+    for name, training in trainings:
+        if training.dropout:
+            raise UsageError(
+                f"{name}.dropout = {training.dropout:g}: learning.rule {rule.rule} knows no "
+                f"dropout; write 0 or learning.rule: bptt"
+            )
+    if isinstance(rule, TruncatedBptt):
+        return
+    if config.network.unit not in UNITS:
+        raise UsageError(
+            f"network.unit = {config.network.unit}: learning.rule {rule.rule} is for "
+            f"{' and '.join(UNITS)}; choose one of them or learning.rule: bptt"
+        )
+    if rule.update == "deferred" and rule.update_steps != 1:
+        raise UsageError(
+            f"learning.update_steps = {rule.update_steps} is for learning.update: step; deferred "
+            f"updates come at the end of the sequence"
+        )
