@@ -157,9 +157,10 @@ def test_random_feedback_is_drawn_from_its_seed_alone_and_scaled_as_weights():
 
 @pytest.mark.parametrize(("unit", "recurrent"), UNITS)
 @pytest.mark.parametrize("with_feedback", [False, True])
-def test_errors_reach_lower_layers_within_the_step_only(unit, recurrent, with_feedback):
+@pytest.mark.parametrize("activation", ["identity", "leaky_relu"])
+def test_errors_reach_lower_layers_within_the_step_only(unit, recurrent, with_feedback, activation):
     """The signal of layer 0 is dE_t/dy_t with the state of layer 1 held as it was before."""
-    network, data = network_of(unit, recurrent, hidden=(6, 4)), sequences()
+    network, data = network_of(unit, recurrent, (6, 4), activation), sequences()
     x, targets, mask = data
     feedback = random_feedback(network, 5) if with_feedback else {}
     outputs = network.hidden0(x)
