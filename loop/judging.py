@@ -15,12 +15,12 @@ def inputs(batch: Batch) -> Tensor:
 
 def loss(network: SpikingNetwork, outputs: Tensor, batch: Batch) -> Tensor:
     """What training lowers, for each sequence of the batch, shape (batch,)."""
-    return objective(batch.kind, network.rates).loss(outputs, *_wanted(batch))
+    return objective(batch.kind, network.rates).loss(outputs, *wanted(batch, outputs))
 
 
 def score(network: SpikingNetwork, outputs: Tensor, batch: Batch) -> Tensor:
     """What is printed of a network, summed over what counts of each sequence, shape (batch,)."""
-    return objective(batch.kind, network.rates).score(outputs, *_wanted(batch))
+    return objective(batch.kind, network.rates).score(outputs, *wanted(batch, outputs))
 
 
 def count(network: SpikingNetwork, batch: Batch) -> Tensor:
@@ -28,5 +28,8 @@ def count(network: SpikingNetwork, batch: Batch) -> Tensor:
     return objective(batch.kind, network.rates).count(torch.from_numpy(batch.mask))
 
 
-def _wanted(batch: Batch) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(batch.targets), torch.from_numpy(batch.mask)
+def wanted(batch: Batch, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets, numbers in the precision of `like`, and mask."""
+    targets = torch.from_numpy(batch.targets)
+    targets = targets.to(like.dtype) if targets.is_floating_point() else targets
+    return targets, torch.from_numpy(batch.mask)

@@ -1,4 +1,4 @@
-"""AdamW with a learning rate per epoch, and its state as named tensors."""
+"""Optimisers with a learning rate per epoch, and their state as named tensors."""
 
 import math
 
@@ -33,23 +33,41 @@ def adamw(network: SpikingNetwork, training: Training) -> torch.optim.AdamW:
     )
 
 
-def set_learning_rate(optimiser: torch.optim.AdamW, value: float) -> None:
+def make_optimiser(network: SpikingNetwork, training: Training) -> torch.optim.Optimizer:
+    """The optimiser that `training` names, over all parameters of `network`.
+
+    "adamw" and "adam" (arXiv:1412.6980), "rmsprop" (with the usual average over 100 steps) and
+    "sgd", with `momentum` v <- m v + g, w <- w - rate v.
+    """
+    parameters = list(network.parameters())
+    rate, decay = training.learning_rate, training.weight_decay
+    if training.optimiser == "adamw":
+        return adamw(network, training)
+    if training.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+    if training.optimiser == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay)
+    return torch.optim.SGD(parameters, lr=rate, momentum=training.momentum, weight_decay=decay)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
     """Use `value` from the next step on."""
     for group in optimiser.param_groups:
         group["lr"] = value
 
 
-def moments(network: nn.Module, optimiser: torch.optim.AdamW) -> dict[str, Tensor]:
+def moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """State of the optimiser as tensors named `parameter/moment`, copied."""
     return {
         f"{name}/{moment}": value.clone()
         for name, parameter in network.named_parameters()
         for moment, value in optimiser.state[parameter].items()
+        if value is not None  # the velocity of SGD without momentum
     }
 
 
 def restore_moments(
-    network: nn.Module, optimiser: torch.optim.AdamW, values: dict[str, Tensor]
+    network: nn.Module, optimiser: torch.optim.Optimizer, values: dict[str, Tensor]
 ) -> None:
     """Put back what `moments` returned."""
     for name, parameter in network.named_parameters():

@@ -1,4 +1,4 @@
-"""Training in software: backpropagation through time, best weights on the validation split.
+"""Training in software: descent along gradients, best weights on the validation split.
 
 Why no generator is carried from epoch to epoch: shuffle and dropout of epoch e are the streams
 (seed, "shuffle", e) and (seed, "dropout", e), so a resumed run draws what an unbroken one would.
@@ -9,22 +9,24 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pcmsim.config import Training
-from pcmsim.datasets import Batch, Dataset, Sequences, batches
+from pcmsim.config import Bptt, Learning, Training
+from pcmsim.datasets import Dataset, Sequences, batches
 from pcmsim.errors import PcmsimError
 from pcmsim.loop import judging
 from pcmsim.loop.aware import Disturbance
 from pcmsim.loop.checkpoint import Checkpoint, EpochReport, save_checkpoint
 from pcmsim.loop.dropout import dropout
 from pcmsim.loop.evaluation import evaluate
+from pcmsim.loop.learners import Learner, make_learner
 from pcmsim.loop.optimiser import (
-    adamw,
     learning_rate,
+    make_optimiser,
     moments,
     restore_moments,
     set_learning_rate,
@@ -53,18 +55,20 @@ def fit(
     start: Checkpoint | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
     disturbance: Disturbance | None = None,
+    learning: Learning = Bptt(),  # noqa: B008
 ) -> Fit:
     """Train `network` and leave it with the weights that were best on the validation split.
 
-    A step of AdamW follows the gradient of the loss summed over notes, steps and the sequences
-    of a batch. After each epoch `on_epoch` is called and then, if there is a `folder`, the
-    checkpoint in it replaced; `start` goes on from a checkpoint and leads, on the same machine,
-    to the same bits as an unbroken run. With a `disturbance` every batch sees the weights as
-    devices show them.
+    A step of the optimiser follows the gradient of the loss summed over notes, steps and the
+    sequences of a batch, found as `learning` says. After each epoch `on_epoch` is called and then,
+    if there is a `folder`, the checkpoint in it replaced; `start` goes on from a checkpoint and
+    leads, on the same machine, to the same bits as an unbroken run. With a `disturbance` every
+    batch sees the weights as devices show them.
 
     Raises `PcmsimError` if the loss is no longer finite, `DataError` if the disk refuses.
     """
-    optimiser = adamw(network, training)
+    optimiser = make_optimiser(network, training)
+    learner = make_learner(learning, network, seed)
     history: list[EpochReport] = []
     best = _weights(network)
     if start is not None:
@@ -72,7 +76,9 @@ def fit(
         network.load_state_dict(start.weights)
         restore_moments(network, optimiser, start.moments)
     for epoch in range(len(history) + 1, training.epochs + 1):
-        history.append(_epoch(network, optimiser, dataset, training, seed, epoch, disturbance))
+        history.append(
+            _epoch(network, optimiser, learner, dataset, training, seed, epoch, disturbance)
+        )
         if _best(history) is history[-1]:
             best = _weights(network)
         if on_epoch is not None:
@@ -87,7 +93,8 @@ def fit(
 
 def _epoch(
     network: SpikingNetwork,
-    optimiser: torch.optim.AdamW,
+    optimiser: torch.optim.Optimizer,
+    learner: Learner,
     dataset: Dataset,
     training: Training,
     seed: int,
@@ -97,7 +104,8 @@ def _epoch(
     began_s = time.perf_counter()
     rate = learning_rate(training, epoch)
     set_learning_rate(optimiser, rate)
-    train_loss = _descend(network, optimiser, dataset.train, training, seed, epoch, disturbance)
+    settings = (training, seed, epoch, disturbance)
+    train_loss = _descend(network, optimiser, learner, dataset.train, *settings)
     _check(train_loss, "training", epoch, training)
     _check_parameters(network, epoch)
     valid = evaluate(network, dataset.valid)
@@ -108,7 +116,8 @@ def _epoch(
 
 def _descend(
     network: SpikingNetwork,
-    optimiser: torch.optim.AdamW,
+    optimiser: torch.optim.Optimizer,
+    learner: Learner,
     split: Sequences,
     training: Training,
     seed: int,
@@ -118,27 +127,20 @@ def _descend(
     generator = torch.Generator().manual_seed(key(seed, "dropout", epoch))
     drop = dropout(training.dropout, generator)
     total, steps = 0.0, 0
-    shuffled = batches(split, training.batch_size, stream(seed, "shuffle", epoch))
-    for number, batch in enumerate(shuffled):
-        with disturbance.drawn(network, epoch, number) if disturbance else nullcontext():
-            loss = _loss(network, batch, drop)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-        if training.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
-        optimiser.step()
-        if disturbance is not None:
-            disturbance.hold(network)
-        total += loss.item()
+    order = stream(seed, "shuffle", epoch) if training.shuffle else None
+    for number, batch in enumerate(batches(split, training.batch_size, order)):
+        seen = partial(disturbance.drawn, network, epoch, number) if disturbance else nullcontext
+        for loss in learner(network, batch, drop, seen):
+            if training.gradient_clip is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
+            optimiser.step()
+            if disturbance is not None:
+                disturbance.hold(network)
+            total += loss
         steps += int(judging.count(network, batch).sum())
         if not math.isfinite(total):
             break
     return total / steps
-
-
-def _loss(network: SpikingNetwork, batch: Batch, drop: Callable[[Tensor], Tensor] | None) -> Tensor:
-    outputs = network(judging.inputs(batch), dropout=drop)
-    return judging.loss(network, outputs, batch).sum()
 
 
 def _check_parameters(network: SpikingNetwork, epoch: int) -> None:

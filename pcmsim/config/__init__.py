@@ -3,6 +3,7 @@
 from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
 from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
+from pcmsim.config.learning import Bptt, Eprop, Learning, Ostl, TruncatedBptt
 from pcmsim.config.loop import (
     Accumulate,
     Aware,
@@ -47,6 +48,7 @@ __all__ = [
     "Adaptation",
     "Aware",
     "Boxcar",
+    "Bptt",
     "Calibration",
     "CampaignPlan",
     "Cells",
@@ -55,12 +57,15 @@ __all__ = [
     "DenseReadout",
     "Digital",
     "Energy",
+    "Eprop",
     "FastSigmoid",
     "Hardware",
     "LeakyReadout",
+    "Learning",
     "Loop",
     "MultiGaussian",
     "Network",
+    "Ostl",
     "Phase",
     "ReadoutKind",
     "Refresh",
@@ -77,6 +82,7 @@ __all__ = [
     "Temperature",
     "Timing",
     "Training",
+    "TruncatedBptt",
     "Verify",
     "build",
     "build_plan",

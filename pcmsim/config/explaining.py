@@ -13,6 +13,8 @@ from pcmsim.yamltext import load_yaml
 
 # Keys whose sections are told apart by `name`, and one such name.
 _EXAMPLES = {("rule",): "reprogram", ("surrogate",): "tanh", ("readout",): "dense"}
+# Keys before a tag, which stands in locations but is no key.
+_TAGGED = {*_EXAMPLES, ("learning",)}
 
 
 def parse(text: str, source: str) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def explain(error: Any, root: type[BaseModel]) -> str:
             f"{path} = {value!r:.60}: write {{name: {example}}}, or another {key}, "
             f"with its settings"
         )
+    if error["loc"][-1:] == ("learning",) and error["type"] != "union_tag_invalid":
+        return f"{path} = {value!r:.60}: write {{rule: ostl}}, or another rule, with its settings"
     if error["type"] == "tuple_type":
         return f"{path} = {value!r:.60}: write a list, such as [{value!r:.20}]"
     if isinstance(value, str) and error["type"] in ("float_type", "int_type") and _is_number(value):
@@ -55,7 +59,7 @@ def explain(error: Any, root: type[BaseModel]) -> str:
 
 def _path(location: tuple[Any, ...]) -> str:
     """Dotted path of a location; tags of unions are no keys and are left out."""
-    tags = [i for i, part in enumerate(location) if i and location[i - 1 : i] in _EXAMPLES]
+    tags = [i for i, part in enumerate(location) if i and location[i - 1 : i] in _TAGGED]
     return ".".join(str(part) for i, part in enumerate(location) if i not in tags)
 
 
@@ -83,8 +87,8 @@ def _advice(location: tuple[Any, ...], root: type[BaseModel]) -> str:
 
 def _tags(kind: type[BaseModel]) -> tuple[Any, ...]:
     """Names by which a union tells this section from others."""
-    field = kind.model_fields.get("name")
-    return () if field is None else get_args(field.annotation)
+    fields = [kind.model_fields[name] for name in ("name", "rule") if name in kind.model_fields]
+    return tuple(tag for field in fields for tag in get_args(field.annotation))
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:

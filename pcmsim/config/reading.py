@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pcmsim.config.base import Section
 from pcmsim.config.explaining import explain, parse
 from pcmsim.config.hardware import Hardware
+from pcmsim.config.learning import Bptt, Learning
 from pcmsim.config.loop import Aware, Loop
 from pcmsim.config.network import Network
 from pcmsim.config.software import Data, Training
@@ -26,6 +27,7 @@ class Config(Section):
     data: Data
     network: Network
     training: Training
+    learning: Learning = Bptt()
     hardware: Hardware = Hardware()
     aware: Aware | None = None
     loop: Loop | None = None

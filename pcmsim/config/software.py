@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Section
 
 
@@ -22,12 +24,29 @@ class Data(Section):
 
 
 class Training(Section):
-    """Backpropagation through time with AdamW on the summed loss of a batch of sequences."""
+    """Descent on the loss summed over notes, steps and the sequences of a batch.
+
+    Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
+    added to the gradient with the others; `momentum` is for "sgd". Without `shuffle` sequences
+    come in the order of the data set.
+    """
 
     epochs: Count
     batch_size: Count
     learning_rate: Rate
+    optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
+    momentum: Fraction = 0.0
+    shuffle: bool = True
     weight_decay: NotNegative = 0.0
     dropout: Fraction = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     gradient_clip: Positive | None = None
+
+    @model_validator(mode="after")
+    def _momentum_is_for_sgd(self) -> "Training":
+        if self.momentum and self.optimiser != "sgd":
+            raise ValueError(
+                f"momentum = {self.momentum:g} is for optimiser: sgd; {self.optimiser} has its "
+                f"own averages: leave the line out"
+            )
+        return self

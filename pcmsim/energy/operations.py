@@ -15,8 +15,10 @@ from pcmsim.energy.activity import Activity, Signal
 from pcmsim.networks import SpikingNetwork
 
 # MACs of the update of one unit: decay times potential, added to the current; a soft unit
-# multiplies with 1 - y besides, where a spiking one only drops what it kept.
-UPDATES = {"snu": 1, "ssnu": 2}
+# multiplies with 1 - y besides, where a spiking one only drops what it kept. A unit of the lif kind
+# weighs its current too, and an adaptive one has a trace and its strength.
+UPDATES = {"snu": 1, "ssnu": 2, "li_snu": 1, "asnu": 3, "lif": 2, "alif": 4}
+LEAKY = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ def operations(network: SpikingNetwork, activity: Activity) -> tuple[Operations,
         )
     ]
     last = activity.hidden[-1]
-    readout = _layer(network, "readout", last, last, 0)
+    if network.spec.readout.name == "spiking":
+        return (*hidden, _layer(network, "readout", last, last, updates))
+    leaky = network.spec.readout.name == "leaky"
+    readout = _layer(network, "readout", last, last, LEAKY if leaky else 0)
     return (*hidden, replace(readout, acs=readout.acs + readout.units))
 
 

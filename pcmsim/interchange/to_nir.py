@@ -33,7 +33,7 @@ def to_nir(network: SpikingNetwork, dt_s: float = DT_S) -> nir.NIRGraph:
     for name in network.hidden:
         weight, lif, back = f"{name}.weight", f"{name}.lif", f"{name}.recurrent"
         nodes[weight] = nir.Linear(_array(network, weight).T.copy())
-        nodes[lif] = _lif(_array(network, f"{name}.threshold"), network.spec.decay, dt_s)
+        nodes[lif] = _lif(_array(network, f"{name}.threshold"), network.spec.decay or 0.0, dt_s)
         edges += [(last, weight), (weight, lif)]
         if network.spec.recurrent:
             nodes[back] = nir.Linear(_array(network, back).T.copy())
@@ -59,7 +59,12 @@ def _check(network: SpikingNetwork, dt_s: float) -> None:
             f"network.activation = {spec.activation}: NIR has no node that bends the potential; "
             f"only identity can be converted"
         )
-    if spec.decay >= 1.0:
+    if spec.trained_decay or spec.readout.name != "dense":
+        raise UsageError(
+            "only networks with one fixed decay (network.trained_decay: false) and "
+            "network.readout: dense can be converted"
+        )
+    if spec.decay is None or spec.decay >= 1.0:
         raise UsageError(
             "network.decay = 1: units without leak have no time constant; only decays below one "
             "can be converted"

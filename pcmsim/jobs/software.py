@@ -40,7 +40,7 @@ def train_network(
     _rewind(out / LOG, start, units)
     with _report(out, start, on_epoch, units) as report:
         settings = (training or config.training, config.seed, out, start, report, disturbance)
-        found = fit(network, dataset, *settings)
+        found = fit(network, dataset, *settings, config.learning)
     save_network(network, out)
     return network, found
 

@@ -15,6 +15,7 @@ from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
 from pcmsim.jobs import folder, in_loop, operations, software
+from pcmsim.jobs.learning import check_learning
 from pcmsim.loop import (
     Disturbance,
     EpochReport,
@@ -58,14 +59,15 @@ def train(
     With a section `loop` the network then trains on chips (`pcmsim.jobs.in_loop`), from the network
     of the section `aware` if there is one, which is kept in the folder `aware`; each chip has a
     folder of its own. `on_aware` and `on_loop(chip, epoch)` are called after epochs of these.
-    `known` is a run with the same seed, data, network and training: what it has trained in
-    software is taken over and not trained again.
+    `known` is a run with the same seed, data, network, training and learning: what it has trained
+    in software is taken over and not trained again.
 
     Raises `UsageError` for a configuration or folder that cannot be used, before any work;
     `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
     no longer finite; `HardwareError` for a chip that fails.
     """
     _check_sizes(config)
+    check_learning(config)
     in_loop.check(config)
     out = Path(out)
     if not resume:
@@ -119,7 +121,7 @@ def _run(
 def _check_known(config: Config, known: Path) -> None:
     """Refuse a run whose networks are not those that `config` would train."""
     before = load_config(known / folder.CONFIG)
-    wanted = ["seed", "data", "network", "training"]
+    wanted = ["seed", "data", "network", "training", "learning"]
     for name in wanted if config.aware is None else [*wanted, "aware"]:
         if getattr(before, name) != getattr(config, name):
             raise UsageError(f"{known} was trained with another {name}; train without it")

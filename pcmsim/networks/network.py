@@ -127,7 +127,7 @@ class SpikingNetwork(nn.Module):
     @property
     def rates(self) -> bool:
         """Whether the outputs are those of units, whose rate is the answer, instead of logits."""
-        return False
+        return self.spec.readout.name == "spiking"
 
     def matrices(self) -> dict[str, Tensor]:
         """Return the weight matrices by name: rows = inputs and columns = outputs, not copied."""

@@ -8,6 +8,7 @@ from pcmsim.config import Network, Training
 from pcmsim.loop.optimiser import (
     adamw,
     learning_rate,
+    make_optimiser,
     moments,
     restore_moments,
     set_learning_rate,
@@ -88,3 +89,49 @@ def test_kept_moments_do_not_move_with_the_optimiser():
     assert len(kept) == 3 * 4  # step and two moments of four parameters
     step(network, optimiser, seed=8)
     assert all(torch.equal(kept[name], copies[name]) for name in kept)
+
+
+def follow(name, weight_decay, momentum=0.0):
+    """Two steps of an optimiser: weights before and after, and the gradients."""
+    network = network_of(1)
+    weight = network.readout.weight
+    before, gradients = weight.detach().double().clone(), []
+    settings = training(optimiser=name, weight_decay=weight_decay, momentum=momentum)
+    optimiser = make_optimiser(network, settings)
+    for seed in (7, 8):
+        step(network, optimiser, seed)
+        gradients.append(weight.grad.double())
+    return before, weight.detach().double(), gradients
+
+
+def test_sgd_with_momentum_and_decay_follows_its_equations():
+    before, after, gradients = follow("sgd", 0.3, momentum=0.6)
+    w, v = before, 0.0
+    for g in gradients:
+        v = 0.6 * v + g + 0.3 * w
+        w = w - 0.2 * v
+    torch.testing.assert_close(after, w, rtol=1e-4, atol=1e-6)
+
+
+def test_adam_adds_the_decay_to_the_gradient():
+    before, after, gradients = follow("adam", 0.3)
+    w, m, v = before, 0.0, 0.0
+    for t, g in enumerate(gradients, start=1):
+        g = g + 0.3 * w
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w - 0.2 * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)).sqrt() + 1e-8)
+    torch.testing.assert_close(after, w, rtol=1e-4, atol=1e-6)
+
+
+def test_rmsprop_divides_by_the_root_of_an_average_square():
+    before, after, gradients = follow("rmsprop", 0.3)
+    w, v = before, 0.0
+    for g in gradients:
+        g = g + 0.3 * w
+        v = 0.99 * v + 0.01 * g**2
+        w = w - 0.2 * g / (v.sqrt() + 1e-8)
+    torch.testing.assert_close(after, w, rtol=1e-4, atol=1e-6)
+
+
+def test_adamw_is_what_is_taken_unless_something_else_is_named():
+    assert type(make_optimiser(network_of(1), training())) is torch.optim.AdamW
