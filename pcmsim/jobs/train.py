@@ -23,7 +23,7 @@ from pcmsim.loop import (
     evaluate,
     load_checkpoint,
 )
-from pcmsim.networks import SpikingNetwork
+from pcmsim.networks import SpikingNetwork, objective
 from pcmsim.rng import key
 
 KIND = "train"
@@ -187,6 +187,7 @@ def _check_sizes(config: Config) -> None:
                 f"network.{name} = {size}; data.name = {config.data.name} has {wanted}: "
                 f"write {name}: {wanted}"
             )
+    objective(FACTS[config.data.name].kind, config.network.readout.name == "spiking")
 
 
 def _results(
