@@ -38,8 +38,8 @@ def test_the_header_is_big_endian(tmp_path):
         (idx(VALUES)[:9], "ends within its header"),
         (idx(VALUES)[:-1], r"23 entries; its header says 24, \(2, 3, 4\)"),
         (idx(VALUES) + b"\0", "25 entries"),
-        (gzip.compress(idx(VALUES))[:-9], "cannot be read"),
-        (gzip.compress(idx(VALUES))[:20] + bytes(30), "cannot be read"),
+        (gzip.compress(idx(VALUES), mtime=0)[:-9], "cannot be read"),
+        (gzip.compress(idx(VALUES), mtime=0)[:20] + bytes(30), "cannot be read"),
     ],
 )
 def test_another_file_is_refused_in_one_line(tmp_path, content, says):
