@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pcmsim.config import build, build_study, dump, load_config, load_study, override
+from pcmsim.datasets import FACTS
 from pcmsim.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,8 @@ RUNS = [path for path in FILES if path not in STUDIES and path.name != "campaign
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda p: p.name)
 def test_every_shipped_configuration_is_valid(path):
-    assert load_config(path).network.inputs == 88
+    config = load_config(path)
+    assert config.network.inputs == FACTS[config.data.name].inputs
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.name)
