@@ -3,7 +3,8 @@ r"""Inference as it is deployed: one step after another, on a chip whose clock r
 A step takes the product of every matrix once, each at a time of its own, so the 1/f noise of the
 devices is a process over the whole stream: products a moment apart share its slow part, and no
 average over the stream removes what did not change in it. `evaluate` sees all products of a split
-at one instant of the clock, with one value of the slow noise of each device.
+at one instant of the clock, with one value of the slow noise of each device. A convolution takes
+one product for each pixel in turn, which see the devices as they are when the first begins.
 """
 
 import math
@@ -42,7 +43,8 @@ def stream_s(
     r"""Simulated time that `stream` takes [s].
 
     :math:`\sum_i T_i \max(` `step_s` :math:`, m` `multiply_s` :math:`) + (n - 1)` `gap_s`, for n
-    sequences of :math:`T_i` predicted steps and m matrices. Raises `UsageError` for times that are
+    sequences of :math:`T_i` predicted steps and m products per step: one for each matrix, or for
+    each pixel of a convolution. Raises `UsageError` for times that are
     negative or not finite.
 
     >>> from pcmsim.config import Network
@@ -55,7 +57,7 @@ def stream_s(
     check_seconds("step_s", step_s)
     check_seconds("gap_s", gap_s)
     steps = sum(split.steps())
-    longest_s = max(step_s, len(network.matrices()) * multiply_s)
+    longest_s = max(step_s, sum(network.products().values()) * multiply_s)
     return steps * longest_s + max(len(split) - 1, 0) * gap_s
 
 
@@ -121,8 +123,8 @@ def _error(
         pace.end_step()
         logits.append(answer)
         # The readout may have a state too, which comes last.
-        for layer, state in zip(outputs, states[: len(outputs)], strict=True):
-            layer.append(state.output)
+        for name, layer, state in zip(network.hidden, outputs, states, strict=False):
+            layer.append(network.sent(name, state.output[None])[0])
     probe.mask = torch.from_numpy(batch.mask)
     for layer in outputs:
         probe(torch.stack(layer))

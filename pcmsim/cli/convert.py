@@ -7,6 +7,7 @@ import typer
 
 from pcmsim import jobs
 from pcmsim.cli import console
+from pcmsim.networks import shape_text
 
 
 def convert(
@@ -26,6 +27,7 @@ def convert(
     """Write a network of spiking units as a NIR graph for other frameworks, or read one."""
     done = jobs.convert(source, target, dt_s)
     spec = done.network.spec
-    sizes = "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs))
     recurrent = ", recurrent" if spec.recurrent else ""
-    console.out.print(f"network {sizes}{recurrent}, decay {spec.decay:g}\nwritten: {done.path}")
+    console.out.print(
+        f"network {shape_text(spec)}{recurrent}, decay {spec.decay:g}\nwritten: {done.path}"
+    )

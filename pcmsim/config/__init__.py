@@ -1,6 +1,7 @@
 """Configuration of a run: YAML in, checked and frozen sections out."""
 
 from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
+from pcmsim.config.convolution import Convolution, Extent, before_pooling, extents
 from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
 from pcmsim.config.learning import Bptt, Eprop, Learning, Ostl, TruncatedBptt
@@ -53,11 +54,13 @@ __all__ = [
     "CampaignPlan",
     "Cells",
     "Config",
+    "Convolution",
     "Data",
     "DenseReadout",
     "Digital",
     "Energy",
     "Eprop",
+    "Extent",
     "FastSigmoid",
     "Hardware",
     "LeakyReadout",
@@ -84,11 +87,13 @@ __all__ = [
     "Training",
     "TruncatedBptt",
     "Verify",
+    "before_pooling",
     "build",
     "build_plan",
     "build_study",
     "dump",
     "evaluated",
+    "extents",
     "load_config",
     "load_plan",
     "load_study",

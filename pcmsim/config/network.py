@@ -1,10 +1,12 @@
 """The network: its layers, the spiking unit they are made of, and its readout."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pcmsim.config.base import Count, NotNegative, Positive, Section
+from pcmsim.config.convolution import Convolution, Image, extents
 
 UnitName = Literal["snu", "ssnu", "li_snu", "asnu", "lif", "alif"]
 Threshold = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -131,11 +133,16 @@ class Network(Section):
     `trained_decay` (the default of lif and alif) each unit trains decays of its own, that of the
     adaptation included; they start at `decay`, or at exp(-1/τ) with τ drawn uniformly between the
     two `time_constants` [steps].
+
+    `convolutions` come before the `hidden` layers, which alone are `recurrent`; they need the
+    `image` that the inputs are: channels, height and width.
     """
 
     unit: UnitName
     inputs: Count = 88
-    hidden: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (150,)
+    image: Image | None = None
+    convolutions: Annotated[tuple[Convolution, ...], Field(strict=False)] = ()
+    hidden: Annotated[tuple[Count, ...], Field(strict=False)] = (150,)
     outputs: Count = 88
     recurrent: bool = False
     trained_decay: bool = False
@@ -160,6 +167,37 @@ class Network(Section):
         if isinstance(given.get("adaptation"), dict):
             given["adaptation"] = defaults.get("adaptation", {}) | given["adaptation"]
         return values | defaults | given
+
+    @field_validator("image")
+    @classmethod
+    def _whole(cls, value: Any, info: ValidationInfo) -> Any:
+        inputs = info.data.get("inputs")
+        if value is not None and inputs is not None and math.prod(value) != inputs:
+            raise ValueError(
+                f"channels x height x width is {math.prod(value)} and network.inputs = {inputs}; "
+                f"the two must be the same"
+            )
+        return value
+
+    @field_validator("convolutions")
+    @classmethod
+    def _fit(cls, value: tuple[Convolution, ...], info: ValidationInfo) -> tuple[Convolution, ...]:
+        image = info.data.get("image")
+        if value and "image" in info.data and image is None:
+            raise ValueError(
+                "they need to know what image the inputs are; write network.image: "
+                "[channels, height, width]"
+            )
+        if image is not None:
+            extents(image, value)
+        return value
+
+    @field_validator("hidden")
+    @classmethod
+    def _some_layer(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        if not value and info.data.get("convolutions") == ():
+            raise ValueError("a network without network.convolutions has one hidden layer or more")
+        return value
 
     @field_validator("activation", "surrogate", "adaptation")
     @classmethod

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Signal:
-    """What the inputs or the units of a layer send, per unit and step.
+    """What the inputs or the units of a layer send on, per value and step: of pooled units, one.
 
     `share` is the share of steps in which a unit sends something other than zero: its firing rate
     if the signal is `binary`, of zeros and ones alone. `size` is the mean of the absolute value.
@@ -82,13 +82,16 @@ def measure(network: SpikingNetwork, split: Sequences | tuple[Batch, ...]) -> Ac
     batches = split if isinstance(split, tuple) else in_batches(split)
     if not batches:
         raise UsageError("there are no sequences to measure activity on; choose another split")
-    spec = network.spec
-    sums = [_Sum("inputs", spec.inputs), *map(_Sum, network.hidden, spec.hidden)]
+    sums: list[_Sum] = []
     steps = sequences = 0
     for batch in batches:
         mask = torch.from_numpy(batch.mask)
         x = torch.from_numpy(batch.inputs).to(network.readout.weight.dtype)
-        for total, values in zip(sums, [x, *hidden_outputs(network, x)], strict=True):
+        sent = [x, *hidden_outputs(network, x)]
+        if not sums:
+            names = ("inputs", *network.hidden)
+            sums = [_Sum(*pair) for pair in zip(names, (v.shape[2] for v in sent), strict=True)]
+        for total, values in zip(sums, sent, strict=True):
             total.add(values, mask)
         steps += int(mask.sum())
         sequences += mask.shape[1]
@@ -97,7 +100,10 @@ def measure(network: SpikingNetwork, split: Sequences | tuple[Batch, ...]) -> Ac
 
 
 def hidden_outputs(network: SpikingNetwork, x: Tensor) -> list[Tensor]:
-    """Outputs (time, batch, units) of each hidden layer for inputs `x` (time, batch, inputs)."""
+    """What each hidden layer sends on, (time, batch, units), for inputs `x` (time, batch, inputs).
+
+    Of a convolution that pools these are the pooled outputs, by row of pixels, pixel and channel.
+    """
     seen: list[Tensor] = []
 
     def keep(outputs: Tensor) -> Tensor:

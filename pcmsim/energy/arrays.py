@@ -22,7 +22,7 @@ _PJ = 1e6  # of V² µS s
 
 @dataclass(frozen=True)
 class ArrayEnergy:
-    """Of one product with a matrix [pJ]: its devices alone, and all; of writing it once [pJ]."""
+    """Of a step's products with a matrix [pJ]: its devices alone, and all; of writing it once."""
 
     device_pj: float
     product_pj: float
@@ -37,10 +37,16 @@ class ArrayEnergy:
 
 
 def array_energy(
-    weight: FloatArray, size: FloatArray, values: Values, hardware: Hardware, arrays: Arrays
+    weight: FloatArray,
+    size: FloatArray,
+    values: Values,
+    hardware: Hardware,
+    arrays: Arrays,
+    products: int = 1,
 ) -> ArrayEnergy:
     """Energy for `weight` (inputs, columns) and the mean absolute input `size` (inputs,).
 
+    Where a step takes several `products` with the matrix, `size` is the sum over them.
     Conductances are the targets of the weights, and the mean in RESET where a device is left there.
     Raises `UsageError` for a weight that cannot be mapped.
     """
@@ -53,6 +59,6 @@ def array_energy(
     columns = sum(tile.columns[1] - tile.columns[0] for tile in parts) * hardware.pairs
     return ArrayEnergy(
         device_pj=float(np.sum(g, axis=(0, 1, 3)) @ size) * read,
-        product_pj=columns * arrays.column_pj.value,
+        product_pj=products * columns * arrays.column_pj.value,
         program_pj=g.size * arrays.program_pj.value,
     )

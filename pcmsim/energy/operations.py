@@ -2,14 +2,18 @@ r"""Arithmetic operations of a network per step, from measured activity.
 
 A matrix of m inputs and n units takes m n multiply-accumulates (MACs) of graded inputs. Of events,
 zeros and ones, it takes only accumulates (ACs), n for each event: m n r with the rate r. Recurrent
-connections are the same with the outputs of the step before. A bias is an AC per unit. The update
-of a unit takes MACs whatever it receives (`UPDATES`); comparisons and the logistic function of
-soft units are not counted. This is the count of Yin, Corradi and Bohte,
+connections are the same with the outputs of the step before. A convolution takes its matrix once
+for each of its pixels, and an event counts for every patch that it stands in; zeros at the edge
+are multiplied with graded inputs like any others, and pooling is not counted. A bias is an AC per
+unit. The update of a unit takes MACs whatever it receives (`UPDATES`); comparisons and the
+logistic function of soft units are not counted. This is the count of Yin, Corradi and Bohte,
 doi:10.1038/s42256-021-00397-w (arXiv:2103.12593), with measured rates of every unit in place of
 one rate of a layer.
 """
 
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from pcmsim.energy.activity import Activity, Signal
 from pcmsim.networks import SpikingNetwork
@@ -65,16 +69,24 @@ def _layer(
     network: SpikingNetwork, name: str, arriving: Signal, own: Signal, updates: int
 ) -> Operations:
     """Operations of a layer that receives `arriving`, and `own` of the step before."""
-    inputs, units = network.get_parameter(f"{name}.weight").shape
+    window = network.windows.get(name)
+    inputs, columns = network.get_parameter(f"{name}.weight").shape
+    units = columns
+    uses = np.ones(inputs)
+    if window is not None:
+        inputs, units, uses = window.seen.size, window.spiking.size, window.uses().numpy()
     macs, acs, dense = float(updates * units), 0.0, float(updates * units)
+    per_step = network.products()
     for matrix, weight in network.matrices().items():
         if not matrix.startswith(f"{name}."):
             continue
         forward = matrix == f"{name}.weight"
         signal = arriving if forward else own
-        dense += weight.numel()
+        products = weight.numel() * per_step[matrix]
+        dense += products
         if signal.binary:
-            acs += float((signal.share if forward else signal.returned_share).sum()) * units
+            share = signal.share * uses if forward else signal.returned_share
+            acs += float(share.sum()) * columns
         else:
-            macs += weight.numel()
+            macs += products
     return Operations(name, inputs, units, macs, acs, dense)

@@ -54,6 +54,11 @@ def _check(network: SpikingNetwork, dt_s: float) -> None:
         raise UsageError(
             f"network.unit = {spec.unit}: NIR has no node for such units; only snu can be converted"
         )
+    if spec.convolutions:
+        raise UsageError(
+            "network.convolutions: pixels of a layer share one matrix here, and no convolution is "
+            "written to NIR; only networks without them can be converted"
+        )
     if spec.activation != "identity":
         raise UsageError(
             f"network.activation = {spec.activation}: NIR has no node that bends the potential; "

@@ -24,7 +24,7 @@ from pcmsim.jobs import folder, snapshot
 from pcmsim.jobs.ageing import Plan, Progress, Task, age_chips, evaluate_ideal
 from pcmsim.jobs.streams import described, streamed
 from pcmsim.loop import Evaluation, evaluate
-from pcmsim.networks import load_network
+from pcmsim.networks import load_network, shape_text
 from pcmsim.rng import key
 from pcmsim.units import DAY_S, LANDMARKS_S, YEAR_S, ZERO_CELSIUS_K
 
@@ -214,7 +214,7 @@ def _results(
         "kind": KIND,
         "format": folder.FORMAT,
         "task": config.data.name,
-        "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
+        "network": shape_text(spec),
         "unit": spec.unit,
         "metric": asdict(FACTS[config.data.name].metric),
         "software_metric": software.per_step,

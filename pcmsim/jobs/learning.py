@@ -30,6 +30,11 @@ def check_learning(config: Config) -> None:
         )
     if isinstance(rule, TruncatedBptt):
         return
+    if config.network.convolutions:
+        raise UsageError(
+            f"network.convolutions: learning.rule {rule.rule} knows no layers that share weights "
+            f"between pixels; leave them out or write learning.rule: bptt"
+        )
     if config.network.readout.name != "dense" or config.network.trained_decay:
         raise UsageError(
             f"learning.rule {rule.rule} is for network.readout: dense and decays that are not "

@@ -4,7 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pcmsim.config import Hardware
 from pcmsim.datasets import Sequences
@@ -21,7 +23,7 @@ from pcmsim.energy import (
     raster,
 )
 from pcmsim.files import replacing_hdf5
-from pcmsim.networks import SpikingNetwork
+from pcmsim.networks import SpikingNetwork, Window
 
 RASTER = "raster.h5"
 LARGEST = 256  # steps and units of a raster that are kept
@@ -51,14 +53,24 @@ def described(network: SpikingNetwork, test: Sequences, hardware: Hardware) -> d
 def save_raster(path: Path, network: SpikingNetwork, test: Sequences) -> None:
     """Write the hidden outputs of the first sequence of `test` as bytes (steps, units).
 
+    Of a convolution these are what it sends on; where there are more than `LARGEST`, they are
+    spread evenly over the image, whose corner is empty in most pictures.
     Raises `DataError` if the disk refuses.
     """
     x = torch.from_numpy(test.batch([0]).inputs).to(network.readout.weight.dtype)
     with replacing_hdf5(path) as file:
         for name, outputs in zip(network.hidden, hidden_outputs(network, x), strict=True):
-            grey = raster(outputs[:LARGEST, 0, :LARGEST])
+            kept = _kept(outputs.shape[2], name in network.windows)
+            grey = raster(outputs[:LARGEST, 0, kept])
             data = file.create_dataset(name, data=grey, compression="gzip")
             data.attrs["steps"], data.attrs["units"] = outputs.shape[0], outputs.shape[2]
+
+
+def _kept(units: int, spread: bool) -> NDArray[np.int64]:
+    """Numbers of the units in a raster: the first, or evenly spread ones."""
+    if not spread or units <= LARGEST:
+        return np.arange(min(units, LARGEST))
+    return np.linspace(0, units - 1, LARGEST).round().astype(np.int64)
 
 
 def _row(layer: Operations) -> dict[str, Any]:
@@ -81,11 +93,20 @@ def _on_arrays(
     name = [*network.hidden, "readout"][i]
     arriving = (activity.inputs, *activity.hidden)[i]
     values, figures = load_parameter_set(hardware.device).values, load_prices().arrays
-    total = ArrayEnergy(0.0, 0.0, 0.0)
+    per_step, total = network.products(), ArrayEnergy(0.0, 0.0, 0.0)
     for matrix, weight in network.matrices().items():
         if matrix.startswith(f"{name}."):
             forward = matrix == f"{name}.weight"
             size = arriving.size if forward else activity.hidden[i].returned_size
+            if name in network.windows:
+                size = _of_patches(network.windows[name], size)
             parts = (weight.detach().numpy(), size, values, hardware, figures)
-            total += array_energy(*parts)
+            total += array_energy(*parts, products=per_step[matrix])
     return total
+
+
+def _of_patches(window: Window, size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean absolute inputs of the rows of a convolution, summed over its patches."""
+    rows = window.patches(torch.from_numpy(size)[None, None])
+    summed: NDArray[np.float64] = rows.sum((0, 1)).numpy()
+    return summed

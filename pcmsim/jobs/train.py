@@ -23,7 +23,7 @@ from pcmsim.loop import (
     evaluate,
     load_checkpoint,
 )
-from pcmsim.networks import SpikingNetwork, objective
+from pcmsim.networks import SpikingNetwork, objective, shape_text
 from pcmsim.rng import key
 
 KIND = "train"
@@ -199,7 +199,7 @@ def _results(
         "kind": KIND,
         "format": folder.FORMAT,
         "task": dataset.name,
-        "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
+        "network": shape_text(spec),
         "unit": spec.unit,
         "recurrent": spec.recurrent,
         "metric": asdict(dataset.metric),

@@ -9,14 +9,17 @@ from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
 from pcmsim.networks.objective import Objective, objective
+from pcmsim.networks.window import Window, shape_text
 
 __all__ = [
     "Multiply",
     "Objective",
     "SpikingNetwork",
     "States",
+    "Window",
     "load_network",
     "nll",
     "objective",
     "save_network",
+    "shape_text",
 ]

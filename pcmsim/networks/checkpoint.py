@@ -16,7 +16,8 @@ from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.networks.network import SpikingNetwork
 
-FORMAT = 2
+# The newest format; a network without convolutions is written as format 2, which had none.
+FORMAT = 3
 # What all networks of format 1 had, which knew the keys of `KEYS_1` alone.
 KEYS_1 = (
     "unit",
@@ -34,6 +35,8 @@ ALL_1 = {
     "adaptation": None,
     "readout": {"name": "dense"},
 }
+# What only networks of format 3 have.
+KEYS_3 = ("image", "convolutions")
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.yaml"
 
@@ -46,10 +49,11 @@ def save_network(network: SpikingNetwork, folder: Path) -> None:
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _tensors(network).items()}
     weights = save(tensors)
+    plain = network.spec.image is None
     description = {
-        "format": FORMAT,
+        "format": 2 if plain else FORMAT,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "network": network.spec.model_dump(mode="json"),
+        "network": network.spec.model_dump(mode="json", exclude=set(KEYS_3) if plain else None),
     }
     text = yaml.safe_dump(description, sort_keys=False)
     replace(folder / WEIGHTS, weights)
@@ -84,9 +88,9 @@ def _description(folder: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     found = values.get("format") if isinstance(values, dict) else None
-    if not isinstance(values, dict) or found not in (1, FORMAT):
+    if not isinstance(values, dict) or found not in range(1, FORMAT + 1):
         raise DataError(
-            f"{path}: format is {found!r}; this version reads formats 1 and {FORMAT}: use the "
+            f"{path}: format is {found!r}; this version reads formats 1 to {FORMAT}: use the "
             f"version that wrote it or train again"
         )
     return values
@@ -95,7 +99,7 @@ def _description(folder: Path) -> dict[str, Any]:
 def _spec(description: dict[str, Any], folder: Path) -> Network:
     path, values = folder / DESCRIPTION, description.get("network")
     old = description["format"] == 1
-    for name in KEYS_1 if old else Network.model_fields:
+    for name in _keys(description["format"]):
         # A key that is gone must not come back as its default.
         if not isinstance(values, dict) or name not in values:
             raise DataError(f"{path}: network.{name} is missing; restore the file")
@@ -105,6 +109,13 @@ def _spec(description: dict[str, Any], folder: Path) -> Network:
         fault = error.errors()[0]
         place = ".".join(["network", *map(str, fault["loc"])])
         raise DataError(f"{path}: {place} = {fault['input']!r:.60}: {fault['msg']}") from None
+
+
+def _keys(found: int) -> tuple[str, ...]:
+    """Keys that a network of format `found` has."""
+    if found == 1:
+        return KEYS_1
+    return tuple(name for name in Network.model_fields if found == FORMAT or name not in KEYS_3)
 
 
 def _from_format_1(values: Any, path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pcmsim.config import LeakyReadout, Network, SpikingReadout
 from pcmsim.errors import UsageError
 from pcmsim.networks.layers import Leaky, Multiply, Readout, SpikingLayer
 from pcmsim.networks.unit import State, unit_of
+from pcmsim.networks.window import Window, flat_inputs, windows
 from pcmsim.rng import key
 
 States = tuple[State, ...]
@@ -19,7 +20,10 @@ States = tuple[State, ...]
 class SpikingNetwork(nn.Module):
     """Hidden layers of spiking units, then the readout: dense or leaky logits, or spikes.
 
-    A readout of spiking units has no recurrent connections and inhibits nothing laterally.
+    Convolutional layers come first among the hidden ones: of units that share one matrix, a
+    threshold and decays for each channel, and see one patch of the image each (`windows`). They
+    have no recurrent connections, and lateral inhibition is among the channels of a pixel. A
+    readout of spiking units has no recurrent connections and inhibits nothing laterally.
 
     Weights are drawn from `generator`; without one, from a fixed stream, so that the same
     configuration always starts from the same weights.
@@ -41,15 +45,17 @@ class SpikingNetwork(nn.Module):
         if generator is None:
             generator = torch.Generator().manual_seed(key(0, "network"))
         self.spec = spec
-        sizes = (spec.inputs, *spec.hidden, spec.outputs)
-        pairs = list(itertools.pairwise(sizes))
-        self.hidden: list[str] = []
-        for i, pair in enumerate(pairs[:-1]):
-            name = f"hidden{i}"
-            layer = SpikingLayer(name, pair, unit_of(spec), spec, generator, dtype)
+        self.windows: dict[str, Window] = {f"conv{i}": w for i, w in enumerate(windows(spec))}
+        sizes = {name: (w.rows, w.spiking.channels) for name, w in self.windows.items()}
+        pairs = list(itertools.pairwise((flat_inputs(spec), *spec.hidden, spec.outputs)))
+        sizes |= {f"hidden{i}": pair for i, pair in enumerate(pairs[:-1])}
+        alone = spec.model_copy(update={"recurrent": False})
+        for name, pair in sizes.items():
+            own = alone if name in self.windows else spec
+            layer = SpikingLayer(name, pair, unit_of(spec), own, generator, dtype)
             # As attributes, not in a ModuleList: parameters are then named as matrices are.
             self.add_module(name, layer)
-            self.hidden.append(name)
+        self.hidden = list(sizes)
         self.readout = _readout(spec, pairs[-1], generator, dtype)
 
     def forward(
@@ -62,30 +68,47 @@ class SpikingNetwork(nn.Module):
 
         With a spiking readout its outputs stand in the place of logits. `multiply(name, rows)`
         stands in for the product of `rows` with the matrix of that name (see `matrices`): one call
-        for all steps, except that recurrent connections take one per step. Gradients pass through
-        the hidden layers if the products do. `dropout` is applied to the output sequence of each
-        hidden layer. Padding belongs at the end, where it cannot reach back.
+        for all steps, except that recurrent connections take one per step; rows of a convolution
+        are patches (time, batch x pixels, inputs). Gradients pass through the hidden layers if the
+        products do. `dropout` is applied to what each hidden layer sends on, after pooling.
+        Padding belongs at the end, where it cannot reach back.
 
         Raises `UsageError` for inputs, or results of `multiply`, of another shape or precision.
         """
         if x.ndim != 3:
             raise UsageError(f"x has shape {tuple(x.shape)}; it must be (time, batch, inputs)")
         for name in self.hidden:
-            x = self.get_submodule(name)(x, multiply)
+            x = self.sent(name, self.get_submodule(name)(self._seen(name, x), multiply))
             if dropout is not None:
                 x = dropout(x)
         logits: Tensor = self.readout(x, multiply)
         return logits
 
+    def _seen(self, name: str, x: Tensor) -> Tensor:
+        """Rows that the layer `name` takes for what reaches it, (time, batch, ...)."""
+        return self.windows[name].patches(x) if name in self.windows else x
+
+    def sent(self, name: str, y: Tensor) -> Tensor:
+        """What the hidden layer `name` sends on, (time, batch, values), of its outputs `y`.
+
+        Those of a convolution are (time, batch x pixels, channels); they are pooled and belong to
+        their images again. Those of other layers are sent as they are.
+        """
+        return self.windows[name].pooled(y) if name in self.windows else y
+
     def rest(self, batch: int = 1) -> States:
         """States before the first step of `batch` sequences: all zero.
 
-        One for each hidden layer and, if it has any, that of the readout.
+        One for each hidden layer, of a convolution (batch x pixels, channels), and, if it has any,
+        that of the readout.
         """
-        layers = [self._layer(name) for name in self.hidden]
+        layers = {name: self._layer(name) for name in self.hidden}
         if not isinstance(self.readout, Readout):
-            layers.append(self.readout)
-        return tuple(layer.rest(batch) for layer in layers)
+            layers["readout"] = self.readout
+        per_step = self.products()
+        return tuple(
+            layer.rest(batch * per_step[f"{name}.weight"]) for name, layer in layers.items()
+        )
 
     def step(
         self, states: States, x: Tensor, multiply: Multiply | None = None
@@ -113,8 +136,8 @@ class SpikingNetwork(nn.Module):
             )
         after = []
         for name, state in zip(self.hidden, states, strict=False):
-            after.append(self._layer(name).step(state, x, multiply))
-            x = after[-1].output
+            after.append(self._layer(name).step(state, self._seen(name, x[None])[0], multiply))
+            x = self.sent(name, after[-1].output[None])[0]
         if isinstance(self.readout, Readout):
             return tuple(after), self.readout(x, multiply)
         after.append(self.readout.step(states[-1], x, multiply))
@@ -132,6 +155,11 @@ class SpikingNetwork(nn.Module):
     def matrices(self) -> dict[str, Tensor]:
         """Return the weight matrices by name: rows = inputs and columns = outputs, not copied."""
         return {name: value for name, value in self.named_parameters() if value.ndim == 2}
+
+    def products(self) -> dict[str, int]:
+        """Products with each matrix that a step of one sequence takes: of a convolution, pixels."""
+        pixels = {f"{name}.weight": window.pixels for name, window in self.windows.items()}
+        return {name: pixels.get(name, 1) for name in self.matrices()}
 
 
 def _readout(

@@ -144,7 +144,7 @@ def test_tensors_that_do_not_make_the_network_are_refused(folder, change, messag
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 3}, "format is 3; this version reads formats 1 and 2"),
+        ({"format": 4}, "format is 4; this version reads formats 1 to 3"),
         ({"network": SPEC.model_dump(mode="json") | {"decay": 3.0}}, "network.decay = 3.0"),
         ({"network": SPEC.model_dump(mode="json") | {"hiden": 3}}, "network.hiden = 3"),
         ({"network": None}, "network.unit is missing"),
