@@ -19,16 +19,11 @@ from pcmsim.config.loop import (
 )
 from pcmsim.config.network import (
     Adaptation,
-    Boxcar,
     DenseReadout,
-    FastSigmoid,
     LeakyReadout,
-    MultiGaussian,
     Network,
     ReadoutKind,
     SpikingReadout,
-    Surrogate,
-    Tanh,
 )
 from pcmsim.config.reading import Config, build, dump, load_config, override
 from pcmsim.config.software import Data, Training
@@ -42,6 +37,7 @@ from pcmsim.config.study import (
     build_study,
     load_study,
 )
+from pcmsim.config.surrogate import Boxcar, FastSigmoid, MultiGaussian, Surrogate, Tanh
 from pcmsim.config.temperature import Temperature
 
 __all__ = [

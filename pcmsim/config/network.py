@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pcmsim.config.base import Count, NotNegative, Positive, Section
+from pcmsim.config.base import Count, NotNegative, Section
 from pcmsim.config.convolution import Convolution, Image, extents
+from pcmsim.config.surrogate import Surrogate
 
 UnitName = Literal["snu", "ssnu", "li_snu", "asnu", "lif", "alif"]
 Threshold = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -24,42 +25,6 @@ BELONGS: dict[str, tuple[str, ...]] = {
     "surrogate": _STEPPED,
     "adaptation": ("asnu", "alif"),
 }
-
-
-class Tanh(Section):
-    """1 - tanh(z)^2, of height one."""
-
-    name: Literal["tanh"] = "tanh"
-
-
-class FastSigmoid(Section):
-    """1 / (1 + scale |z|)^2 (Zenke and Ganguli, arXiv:1705.11146)."""
-
-    name: Literal["fast_sigmoid"] = "fast_sigmoid"
-    scale: Positive = 10.0
-
-
-class Boxcar(Section):
-    """1 / (2 width) where |z| <= width and zero elsewhere."""
-
-    name: Literal["boxcar"] = "boxcar"
-    width: Positive = 0.5
-
-
-class MultiGaussian(Section):
-    """A Gaussian less two wide ones at its sides (Yin et al., arXiv:2103.12593).
-
-    scale [(1 + height) N(z | 0, width) - height N(z | ±width, spread width)].
-    """
-
-    name: Literal["multi_gaussian"] = "multi_gaussian"
-    width: Positive = 0.5
-    height: NotNegative = 0.15
-    spread: Positive = 6.0
-    scale: Positive = 0.5
-
-
-Surrogate = Annotated[Tanh | FastSigmoid | Boxcar | MultiGaussian, Field(discriminator="name")]
 
 
 def _decay_or_constants(values: Any, decay: float) -> Any:

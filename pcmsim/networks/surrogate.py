@@ -1,7 +1,7 @@
 """The step function and what stands in for its derivative in gradients.
 
 Each surrogate is the derivative of a smooth function, which autograd differentiates as often as
-asked. Formulas and sources are those of `pcmsim.config.network`.
+asked. Formulas and sources are those of `pcmsim.config.surrogate`.
 """
 
 import math

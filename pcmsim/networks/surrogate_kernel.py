@@ -1,6 +1,6 @@
 """Surrogate derivatives in compiled code: the type of the settings says which.
 
-The formulas are those of `pcmsim.config.network`; `pcmsim.networks.surrogate` is the plain twin.
+The formulas are those of `pcmsim.config.surrogate`; `pcmsim.networks.surrogate` is the plain twin.
 """
 
 import math

@@ -91,6 +91,20 @@ def test_steps_last_as_long_as_their_products_or_until_the_next_input(recurrent,
     assert chip.clock.now_s == 100.0 + found.seconds
 
 
+def test_a_convolution_takes_a_product_for_each_pixel_and_finds_what_the_batch_finds():
+    layer = {"channels": 2, "kernel": 3, "stride": 2, "pool": 2}
+    spec = Network(unit="snu", image=(1, 8, 11), convolutions=[layer], hidden=(4,), threshold=0.1)
+    network = SpikingNetwork(spec, torch.Generator().manual_seed(5))
+    chip = chip_with(network, Hardware(device="ideal"))
+    found = stream(network, chip, SHORT, step_s=1e-5)
+    steps = sum(len(roll) - 1 for roll in SHORT.rolls)
+    assert found.seconds == pytest.approx(steps * (3 * 5 + 2) * 1e-6)
+    assert found.seconds == pytest.approx(stream_s(network, SHORT, 1e-6, step_s=1e-5))
+    at_once = evaluate(network, SHORT, measured(chip))
+    assert astuple(found.evaluation) == pytest.approx(astuple(at_once), rel=1e-5)
+    assert at_once.activity > 0.01
+
+
 def test_a_microsecond_lasts_a_microsecond_however_late_the_clock():
     """Added one by one to 1e10 s, which has no fractions below 1.9e-6 s, they would be lost."""
     network = network_of()

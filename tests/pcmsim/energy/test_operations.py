@@ -153,3 +153,69 @@ def test_devices_in_reset_conduct_their_mean():
     draws = 0.1 * np.exp(0.5 * np.random.default_rng(1).normal(size=200_000))
     g_reset = found.device_pj / (0.2**2 * 0.13) - 25.0
     assert abs(g_reset - draws.mean()) < 4.0 * draws.std() / np.sqrt(len(draws))
+
+
+def conv_network(unit="snu"):
+    """Patches of 3 x 4 pixels beginning every two, with zeros at the edge; then 2 x 2 pooled."""
+    spec = Network(
+        unit=unit, image=(1, 8, 11), hidden=(5,), threshold=0.1,
+        convolutions=[
+            {"channels": 3, "kernel": 3, "stride": 2, "padding": 1},
+            {"channels": 2, "kernel": 2, "pool": 2},
+        ],
+    )  # fmt: skip
+    return SpikingNetwork(spec, torch.Generator().manual_seed(5))
+
+
+def seen_by_hand(network, layer, window, sent):
+    """Events that stand in patches, each as often as it stands in one."""
+    spikes, found = sent.reshape(window.seen.height, window.seen.width, -1), 0
+    for top in range(-window.padding, 99, window.stride):
+        for left in range(-window.padding, 99, window.stride):
+            rows = top + window.kernel <= window.seen.height + window.padding
+            if rows and left + window.kernel <= window.seen.width + window.padding:
+                part = spikes[
+                    max(top, 0) : top + window.kernel, max(left, 0) : left + window.kernel
+                ]
+                found += int(part.sum())
+    return found
+
+
+def test_an_event_counts_for_every_patch_of_a_convolution_that_it_stands_in(split):
+    network = conv_network()
+    wanted = dict.fromkeys([*network.hidden, "readout"], 0)
+    for roll in split.rolls:
+        x = torch.from_numpy(roll[:-1]).float()
+        outputs = hidden_outputs(network, x[:, None])
+        for name, sent in zip(wanted, [x[:, None], *outputs], strict=True):
+            columns = network.get_parameter(f"{name}.weight").shape[1]
+            for step in sent[:, 0]:
+                window = network.windows.get(name)
+                events = int(step.sum()) if window is None else seen_by_hand(
+                    network, name, window, step
+                )  # fmt: skip
+                wanted[name] += events * columns + (88 if name == "readout" else 0)
+    found = operations(network, measure(network, split))
+    assert min(wanted.values()) > 0
+    assert {layer.layer: layer.acs * STEPS for layer in found} == pytest.approx(wanted)
+    assert [(layer.inputs, layer.units) for layer in found] == [
+        (88, 4 * 6 * 3), (72, 3 * 5 * 2), (4, 5), (5, 88),
+    ]  # fmt: skip
+    # A multiplication of the matrix for each pixel and an update of each unit.
+    assert [layer.dense_macs for layer in found] == [
+        24 * 9 * 3 + 72, 15 * 12 * 2 + 30, 4 * 5 + 5, 5 * 88,
+    ]  # fmt: skip
+    assert [layer.macs for layer in found] == [72.0, 30.0, 5.0, 0.0]
+
+
+def test_graded_inputs_multiply_the_matrix_at_every_pixel(split):
+    found = operations(conv_network("ssnu"), measure(conv_network("ssnu"), split))
+    assert [layer.macs for layer in found][1:3] == [15 * 12 * 2 + 60, 4 * 5 + 10]
+
+
+def test_an_array_takes_the_products_of_all_pixels():
+    values = load_parameter_set("ideal").with_values(g_max=20.0, reset_median=0.0).values
+    parts = (np.ones((2, 3)), np.array([0.5, 7.0]), values, Hardware(), load_prices().arrays)
+    one, many = array_energy(*parts), array_energy(*parts, products=15)
+    assert many.product_pj == pytest.approx(15 * 3 * 48.8)
+    assert (many.device_pj, many.program_pj) == (one.device_pj, one.program_pj)

@@ -123,6 +123,10 @@ def test_a_given_time_step_goes_before_that_of_the_graph():
         ({"activation": "relu"}, "network.activation = relu"),
         ({"activation": "leaky_relu"}, "network.activation = leaky_relu"),
         ({"decay": 1.0}, "network.decay = 1"),
+        (
+            {"image": (1, 3, 3), "convolutions": [{"channels": 2, "kernel": 2}]},
+            "network.convolutions: .* only networks without them",
+        ),
     ],
 )
 def test_what_nir_has_no_node_for_is_refused(spec, complaint):

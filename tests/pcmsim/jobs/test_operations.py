@@ -66,3 +66,31 @@ def test_the_raster_is_of_the_first_sequence_and_small(tmp_path, split, unit):
             np.testing.assert_allclose(kept, outputs[:256, 0, :256], atol=0.5 / 255.0)
             assert (file[name].attrs["steps"], file[name].attrs["units"]) == outputs[:, 0].shape
     assert (tmp_path / "raster.h5").stat().st_size < 100_000
+
+
+def test_devices_of_a_convolution_take_energy_for_each_patch():
+    network = SpikingNetwork(
+        Network(unit="snu", image=(1, 8, 11), hidden=(),
+                convolutions=[{"channels": 1, "kernel": 2, "stride": 2}])
+    )  # fmt: skip
+    with torch.no_grad():
+        network.get_parameter("conv0.weight").fill_(1.0)
+    rolls = (np.ones((2, 88), "u1"),)
+    found = described(network, Split("test", rolls), Hardware(device="ideal"))["layers"][0]
+    pair = (25.0 + g_reset()) * 0.2**2 * 0.13
+    assert found["arrays"]["device_pj"] == pytest.approx(20 * 4 * pair)
+    assert found["arrays"]["product_pj"] == pytest.approx(20 * 48.8)
+
+
+def test_the_raster_of_a_convolution_is_spread_over_the_image(tmp_path, split):
+    network = SpikingNetwork(
+        Network(unit="ssnu", image=(1, 8, 11), convolutions=[{"channels": 8, "kernel": 3}])
+    )
+    save_raster(tmp_path / "raster.h5", network, split)
+    x = torch.from_numpy(split.rolls[0][:-1])[:, None].float()
+    last = hidden_outputs(network, x)[0][:, 0, -1]
+    with h5py.File(tmp_path / "raster.h5") as file:
+        kept = file["conv0"]
+        assert kept.shape == (8, 256)
+        assert kept.attrs["units"] == 6 * 9 * 8
+        np.testing.assert_allclose(kept[:, -1] / 255.0, last, atol=0.5 / 255.0)
