@@ -13,6 +13,7 @@ from pcmsim.loop.crossbar import Crossbar, FloatArray
 from pcmsim.loop.evaluation import evaluate
 from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.recalibration import Compensation, correction, reference
+from pcmsim.networks import real_rows
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _inputs(model: LoopNetwork, calibration: Sequences) -> dict[str, FloatArray]
     seen: dict[str, FloatArray] = {}
 
     def multiply(name: str, rows: Tensor) -> Tensor:
-        real = torch.from_numpy(batch.mask)
+        real = real_rows(torch.from_numpy(batch.mask), rows)
         seen[name] = np.ascontiguousarray(rows.detach()[real].numpy())
         return model.multiply(name, rows)
 

@@ -15,7 +15,7 @@ from pcmsim.crossbar.mapping import FloatArray
 from pcmsim.datasets import Dataset
 from pcmsim.loop import inputs
 from pcmsim.mitigations.cost import Cost
-from pcmsim.networks import Multiply, SpikingNetwork
+from pcmsim.networks import Multiply, SpikingNetwork, real_rows
 
 # Per matrix the factor and the offset that its outputs pass, each of shape (columns,) or (1,).
 Correction = Mapping[str, tuple[FloatArray, FloatArray]]
@@ -145,7 +145,9 @@ class Played:
         """Measure, remember and correct; recurrent connections come step by step."""
         if name not in self._wanted:
             raise _Enough
-        real = self._real if rows.ndim == 3 else torch.ones(len(rows), dtype=torch.bool)
+        real = torch.ones(len(rows), dtype=torch.bool)
+        if rows.ndim == 3:
+            real = real_rows(self._real, rows)
         x = np.ascontiguousarray(rows.detach()[real].numpy())
         y = self._site.multiply(name, x)
         self.inputs.setdefault(name, []).append(x)

@@ -9,7 +9,7 @@ from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
 from pcmsim.networks.objective import Objective, objective
-from pcmsim.networks.window import Window, shape_text
+from pcmsim.networks.window import Window, real_rows, shape_text
 
 __all__ = [
     "Multiply",
@@ -20,6 +20,7 @@ __all__ = [
     "load_network",
     "nll",
     "objective",
+    "real_rows",
     "save_network",
     "shape_text",
 ]

@@ -114,6 +114,15 @@ def _window(seen: Extent, layer: Convolution, sent: Extent, *, planes: bool) -> 
     return Window(seen, before_pooling(seen, layer), sent, *shape, planes)
 
 
+def real_rows(mask: Tensor, rows: Tensor) -> Tensor:
+    """Which `rows` (time, batch x pixels, ...) belong to steps that `mask` (time, batch) has.
+
+    >>> real_rows(torch.tensor([[True, False]]), torch.zeros(1, 4, 9)).tolist()
+    [[True, True, False, False]]
+    """
+    return mask.repeat_interleave(rows.shape[1] // mask.shape[1], dim=1)
+
+
 def flat_inputs(spec: Network) -> int:
     """Values that the first layer without a window receives.
 

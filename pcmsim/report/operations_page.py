@@ -129,7 +129,7 @@ def _sources(counts: Operations) -> list[tuple[str, Figure]]:
 
 def _chart(rasters: Sequence[Raster]) -> Chart:
     cut = any(layer.grey.shape != (layer.steps, layer.units) for layer in rasters)
-    steps, units = rasters[0].grey.shape
+    steps, units = (max(layer.grey.shape[axis] for layer in rasters) for axis in (0, 1))
     shown = f" The first {steps} steps and at most {units} units are shown." if cut else ""
     caption = (
         "Outputs of the hidden units in the first test sequence: a spike is a full mark, an output "

@@ -49,10 +49,10 @@ def loop_of(*rules, epochs=1, **changes):
     return Loop.model_validate({**values, **changes})
 
 
-def made(loop, device="pcm-gst-90nm", pairs=1, seed=7, unit="ssnu"):
+def made(loop, device="pcm-gst-90nm", pairs=1, seed=7, unit="ssnu", **keys):
     """A network on the arrays of a chip, ready to begin."""
     hardware = Hardware(scale="column", pairs=pairs, device=device)
-    spec = SPEC.model_copy(update={"unit": unit})
+    spec = Network.model_validate(SPEC.model_dump(mode="json") | {"unit": unit} | keys)
     network = SpikingNetwork(spec, torch.Generator().manual_seed(3))
     shapes = {name: tuple(w.shape) for name, w in network.matrices().items()}
     arrays = SimulatedArrays(shapes, hardware, seed)
@@ -260,6 +260,22 @@ def test_weights_that_are_read_back_age_like_the_devices(dataset):
     change = np.diff(list(found.values()), axis=1).ravel()
     assert abs(change[0]) > 0.02
     assert change[1] == pytest.approx(change[0], abs=0.3 * abs(change[0]))
+
+
+def test_convolutions_train_in_the_loop_and_are_followed_with_every_compensation(dataset):
+    loop = loop_of("reprogram")
+    layer = {"channels": 3, "kernel": 3, "stride": 2, "pool": 2}
+    run, arrays = made(loop, image=(1, 8, 11), convolutions=(layer,), hidden=(8,))
+    train_in_loop(run, dataset, loop, 5)
+    seconds = arrays.clock.now_s
+    evaluate(run.model.network, dataset.test.first(1), run.model.multiply)
+    steps = len(dataset.test.rolls[0]) - 1
+    assert arrays.clock.now_s - seconds == pytest.approx(steps * (15 + 2) * 1e-6, rel=1e-3)
+    kinds = ["none", "global", "affine"]
+    rows = follow(run.model, dataset.test, dataset.train.first(4), kinds, [0.0, 864000.0])
+    found = np.array([row.per_step for row in rows]).reshape(2, 3)
+    assert found[0] == pytest.approx(found[0, 0], abs=0.3)
+    assert abs(found[1, 2] - found[0, 2]) < abs(found[1, 0] - found[0, 0])
 
 
 class Once:

@@ -1,0 +1,38 @@
+"""What plays calibration sequences leaves out the padding of patches too."""
+
+import numpy as np
+import pytest
+
+from pcmsim.mitigations import COMPENSATIONS
+
+DAYS = 4 * 86400.0
+IMAGE = {
+    "unit": "ssnu",
+    "image": (1, 8, 11),
+    "convolutions": ({"channels": 3, "kernel": 3, "stride": 2, "pool": 2},),
+    "hidden": (6,),
+}
+
+
+def test_every_patch_of_a_step_that_is_real_is_played(make_site):
+    site = make_site("still", **IMAGE)
+    inputs, outputs = site.play()
+    steps = sum(site.dataset.train.steps()[:3])
+    assert inputs["conv0.weight"].shape == (steps * 15, 9)
+    assert outputs["conv0.weight"].shape == (steps * 15, 3)
+    assert inputs["hidden0.weight"].shape == (steps, 6)
+    notes = site.dataset.train.batch(range(3))
+    window = site.network.windows["conv0"]
+    played = inputs["conv0.weight"].sum()
+    wanted = (notes.inputs[notes.mask] @ window.uses().numpy()).sum()
+    assert played == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("name", ["affine", "statistics", "bias"])
+def test_drift_that_is_common_to_all_devices_is_undone(name, make_site, logits):
+    site = make_site("alike", **IMAGE)
+    known, wanted = COMPENSATIONS[name].reference(site), logits(site)
+    site.chip.clock.wait(DAYS)
+    assert np.abs(logits(site) - wanted).max() > 0.02
+    found = COMPENSATIONS[name].correct(site, known)
+    np.testing.assert_allclose(logits(site, found), wanted, atol=2e-4)
