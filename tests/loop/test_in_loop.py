@@ -266,13 +266,15 @@ def test_convolutions_train_in_the_loop_and_are_followed_with_every_compensation
     loop = loop_of("reprogram")
     layer = {"channels": 3, "kernel": 3, "stride": 2, "pool": 2}
     run, arrays = made(loop, image=(1, 8, 11), convolutions=(layer,), hidden=(8,))
-    train_in_loop(run, dataset, loop, 5)
-    seconds = arrays.clock.now_s
+    few = {name: getattr(dataset, name).first(4) for name in ("train", "valid")}
+    train_in_loop(run, replace(dataset, **few), loop, 5)
+    seconds = arrays.chip.clock.now_s
     evaluate(run.model.network, dataset.test.first(1), run.model.multiply)
     steps = len(dataset.test.rolls[0]) - 1
-    assert arrays.clock.now_s - seconds == pytest.approx(steps * (15 + 2) * 1e-6, rel=1e-3)
+    assert arrays.chip.clock.now_s - seconds == pytest.approx(steps * (15 + 2) * 1e-6, rel=1e-3)
     kinds = ["none", "global", "affine"]
-    rows = follow(run.model, dataset.test, dataset.train.first(4), kinds, [0.0, 864000.0])
+    some = (dataset.test.first(2), dataset.train.first(4))
+    rows = follow(run.model, *some, kinds, [0.0, 864000.0])
     found = np.array([row.per_step for row in rows]).reshape(2, 3)
     assert found[0] == pytest.approx(found[0, 0], abs=0.3)
     assert abs(found[1, 2] - found[0, 2]) < abs(found[1, 0] - found[0, 0])
