@@ -5,6 +5,7 @@ compiled for the CPU and has a plain twin, `pcmsim.networks.reference.scan`, whi
 """
 
 from pcmsim.networks.checkpoint import load_network, save_network
+from pcmsim.networks.fluctuation import fluctuate
 from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
@@ -15,6 +16,7 @@ __all__ = [
     "Objective",
     "SpikingNetwork",
     "States",
+    "fluctuate",
     "load_network",
     "nll",
     "objective",
