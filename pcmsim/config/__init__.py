@@ -33,7 +33,7 @@ from pcmsim.config.network import (
     Tanh,
 )
 from pcmsim.config.reading import Config, build, dump, load_config, override
-from pcmsim.config.software import Data, Training
+from pcmsim.config.software import ActivityBounds, Data, Training
 from pcmsim.config.study import (
     Calibration,
     Cells,
@@ -48,6 +48,7 @@ from pcmsim.config.temperature import Temperature
 
 __all__ = [
     "Accumulate",
+    "ActivityBounds",
     "Adaptation",
     "Aware",
     "Boxcar",
