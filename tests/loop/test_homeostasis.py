@@ -131,6 +131,7 @@ def test_busy_units_come_down_to_the_upper_bound_and_still_know_digits(digits):
     assert evaluate(held, digits.valid).per_step < 0.5
 
 
+@pytest.mark.slow
 def test_silent_units_come_up_to_the_lower_bound(digits):
     free = trained_on(digits, None, threshold=4.5, rate=0.02)
     bounds = ActivityBounds(lower=0.05, lower_strength=1e3)
