@@ -11,25 +11,33 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from pcmsim.config import Bptt, Eprop, Learning, Ostl, TruncatedBptt
+from pcmsim.config import ActivityBounds, Bptt, Eprop, Learning, Ostl, TruncatedBptt
 from pcmsim.datasets import Batch
+from pcmsim.errors import UsageError
 from pcmsim.loop import judging
+from pcmsim.loop.homeostasis import Drop, Homeostat
 from pcmsim.loop.online import Method, carry, random_feedback, rest, see, step_loss
 from pcmsim.networks import SpikingNetwork, objective
 from pcmsim.networks.unit import State
 
-Drop = Callable[[Tensor], Tensor] | None
 Seen = Callable[[], AbstractContextManager[None]]
 Learner = Callable[[SpikingNetwork, Batch, Drop, Seen], Iterator[float]]
 
 
-def make_learner(learning: Learning, network: SpikingNetwork, seed: int) -> Learner:
+def make_learner(
+    learning: Learning, network: SpikingNetwork, seed: int, activity: ActivityBounds | None = None
+) -> Learner:
     """The learner that a section `learning` asks for, for `network`.
 
-    `seed` names the stream that random feedback is drawn from.
+    `seed` names the stream that random feedback is drawn from; bounds of `activity` are for
+    backpropagation through all time alone, and `UsageError` is raised for others.
     """
     if isinstance(learning, Bptt):
-        return _bptt
+        return _bptt if activity is None else _bounded(activity)
+    if activity is not None:
+        raise UsageError(
+            f"activity: learning rule {learning.rule} knows no bounds of activity; use Bptt"
+        )
     if isinstance(learning, TruncatedBptt):
         return _truncated(learning.steps)
     return _online(learning, method_of(learning, network, seed))
@@ -48,6 +56,22 @@ def _bptt(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iter
         network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
     yield loss.item()
+
+
+def _bounded(activity: ActivityBounds) -> Learner:
+    """Backwards through all time, with a penalty for each step or sequence that is judged."""
+
+    def learner(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
+        homeostat = Homeostat(activity, torch.from_numpy(batch.mask), drop)
+        judged = int(judging.count(network, batch).sum())
+        with seen():
+            outputs = network(_inputs(network, batch), dropout=homeostat)
+            loss = judging.loss(network, outputs, batch).sum()
+            network.zero_grad()
+            (loss + judged * homeostat.total()).backward()  # type: ignore[no-untyped-call]
+        yield loss.item()
+
+    return learner
 
 
 def _truncated(steps: int) -> Learner:

@@ -63,12 +63,13 @@ def fit(
     sequences of a batch, found as `learning` says. After each epoch `on_epoch` is called and then,
     if there is a `folder`, the checkpoint in it replaced; `start` goes on from a checkpoint and
     leads, on the same machine, to the same bits as an unbroken run. With a `disturbance` every
-    batch sees the weights as devices show them.
+    batch sees the weights as devices show them. The loss that is reported is that of the answers,
+    without the penalty of `training.activity`.
 
     Raises `PcmsimError` if the loss is no longer finite, `DataError` if the disk refuses.
     """
     optimiser = make_optimiser(network, training)
-    learner = make_learner(learning, network, seed)
+    learner = make_learner(learning, network, seed, training.activity)
     history: list[EpochReport] = []
     best = _weights(network)
     if start is not None:

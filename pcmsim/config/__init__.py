@@ -20,13 +20,16 @@ from pcmsim.config.loop import (
 from pcmsim.config.network import (
     Adaptation,
     DenseReadout,
+    Fluctuation,
+    Glorot,
+    Initial,
     LeakyReadout,
     Network,
     ReadoutKind,
     SpikingReadout,
 )
 from pcmsim.config.reading import Config, build, dump, load_config, override
-from pcmsim.config.software import Data, Training
+from pcmsim.config.software import ActivityBounds, Data, Training
 from pcmsim.config.study import (
     Calibration,
     Cells,
@@ -42,6 +45,7 @@ from pcmsim.config.temperature import Temperature
 
 __all__ = [
     "Accumulate",
+    "ActivityBounds",
     "Adaptation",
     "Aware",
     "Boxcar",
@@ -58,7 +62,10 @@ __all__ = [
     "Eprop",
     "Extent",
     "FastSigmoid",
+    "Fluctuation",
+    "Glorot",
     "Hardware",
+    "Initial",
     "LeakyReadout",
     "Learning",
     "Loop",

@@ -12,7 +12,12 @@ from pcmsim.errors import UsageError
 from pcmsim.yamltext import load_yaml
 
 # Keys whose sections are told apart by `name`, and one such name.
-_EXAMPLES = {("rule",): "reprogram", ("surrogate",): "tanh", ("readout",): "dense"}
+_EXAMPLES = {
+    ("rule",): "reprogram",
+    ("surrogate",): "tanh",
+    ("readout",): "dense",
+    ("initial",): "glorot",
+}
 # Keys before a tag, which stands in locations but is no key.
 _TAGGED = {*_EXAMPLES, ("learning",)}
 

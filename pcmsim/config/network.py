@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pcmsim.config.base import Count, NotNegative, Section
+from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Section
 from pcmsim.config.convolution import Convolution, Image, extents
 from pcmsim.config.surrogate import Surrogate
 
@@ -25,6 +25,8 @@ BELONGS: dict[str, tuple[str, ...]] = {
     "surrogate": _STEPPED,
     "adaptation": ("asnu", "alif"),
 }
+# Keys that have kinds, told apart by a name that may be written alone.
+_NAMED = ("surrogate", "readout", "initial")
 
 
 def _decay_or_constants(values: Any, decay: float) -> Any:
@@ -91,13 +93,36 @@ class LeakyReadout(Section):
 ReadoutKind = Annotated[DenseReadout | SpikingReadout | LeakyReadout, Field(discriminator="name")]
 
 
+class Glorot(Section):
+    """Uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio, PMLR 9, 249)."""
+
+    name: Literal["glorot"] = "glorot"
+
+
+class Fluctuation(Section):
+    """Weights with which potentials have the root mean square threshold / xi, spikes left aside.
+
+    Measured on the first `sequences` of the training split; see `pcmsim.networks.fluctuation`.
+    `recurrent_share` is the share of the mean square that recurrent connections bring, where there
+    are any.
+    """
+
+    name: Literal["fluctuation"] = "fluctuation"
+    xi: Positive = 2.0
+    recurrent_share: Fraction = 0.1
+    sequences: Count = 100
+
+
+Initial = Annotated[Glorot | Fluctuation, Field(discriminator="name")]
+
+
 class Network(Section):
     """Layer sizes and the unit; what is left out is filled in as the unit has it.
 
     Units: Wozniak et al., doi:10.1038/s42256-020-0187-0, and `pcmsim.networks.units`. With
     `trained_decay` (the default of lif and alif) each unit trains decays of its own, that of the
     adaptation included; they start at `decay`, or at exp(-1/τ) with τ drawn uniformly between the
-    two `time_constants` [steps].
+    two `time_constants` [steps]. `initial` says how wide the weights are before training.
 
     `convolutions` come before the `hidden` layers, which alone are `recurrent`; they need the
     `image` that the inputs are: channels, height and width.
@@ -118,6 +143,7 @@ class Network(Section):
     surrogate: Surrogate | None = None
     adaptation: Adaptation | None = None
     readout: ReadoutKind = DenseReadout()
+    initial: Initial = Glorot()
 
     @model_validator(mode="before")
     @classmethod
@@ -172,6 +198,19 @@ class Network(Section):
             return value
         raise ValueError(f"unit {unit} has none; leave it out, or choose {', '.join(units)}")
 
+    @field_validator("initial")
+    @classmethod
+    def _spikes(cls, value: Initial, info: ValidationInfo) -> Initial:
+        unit, threshold = info.data.get("unit"), info.data.get("threshold")
+        if isinstance(value, Glorot) or unit is None or threshold is None:
+            return value
+        if unit not in _STEPPED or threshold <= 0.0:
+            raise ValueError(
+                f"fluctuation is for units that spike above a threshold > 0, and unit {unit} has "
+                f"the threshold {threshold:g}; choose {', '.join(_STEPPED)}, or glorot"
+            )
+        return value
+
     @field_validator("decay")
     @classmethod
     def _inside(cls, value: float | None, info: ValidationInfo) -> float | None:
@@ -192,9 +231,6 @@ class Network(Section):
         if value is not None:
             _need_training(value.time_constants, bool(info.data.get("trained_decay")))
         return value
-
-
-_NAMED = ("surrogate", "readout")
 
 
 def _need_training(time_constants: Any, trained: bool) -> None:

@@ -1,8 +1,8 @@
 """On which data a network is trained, and how in software."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Section
 
@@ -23,12 +23,37 @@ class Data(Section):
     elastic: bool = False
 
 
+class ActivityBounds(Section):
+    """Bounds of the activity of hidden layers, in outputs per unit and step, and their strengths.
+
+    `lower` is for each unit, `upper` for the mean of a layer; either may be left out. Squares of
+    what is missing or too much are added, times the strength, to the loss of each step or sequence
+    that is judged (`pcmsim.loop.homeostasis`).
+    """
+
+    lower: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    lower_strength: Positive = 100.0
+    upper: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
+    upper_strength: Positive = 100.0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ActivityBounds":
+        if self.lower is None and self.upper is None:
+            raise ValueError("no bound is named; write lower or upper, or leave the section out")
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise ValueError(
+                f"lower = {self.lower:g} is above upper = {self.upper:g}; no layer can keep both"
+            )
+        return self
+
+
 class Training(Section):
     """Descent on the loss summed over notes, steps and the sequences of a batch.
 
     Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
-    added to the gradient with the others; `momentum` is for "sgd". Without `shuffle` sequences
-    come in the order of the data set.
+    added to the gradient with the others; `momentum` is for "sgd". Without `shuffle` sequences come
+    in the order of the data set. `activity` adds a penalty to what is descended on, not to
+    the loss that is reported.
     """
 
     epochs: Count
@@ -41,6 +66,7 @@ class Training(Section):
     dropout: Fraction = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     gradient_clip: Positive | None = None
+    activity: ActivityBounds | None = None
 
     @model_validator(mode="after")
     def _momentum_is_for_sgd(self) -> "Training":

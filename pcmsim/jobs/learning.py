@@ -18,6 +18,11 @@ def check_learning(config: Config) -> None:
     if config.aware is not None:
         trainings.append(("aware.training", config.aware.training))
     for name, training in trainings:
+        if training.activity is not None:
+            raise UsageError(
+                f"{name}.activity: learning.rule {rule.rule} knows no bounds of activity; leave "
+                f"the section out or write learning.rule: bptt"
+            )
         if training.dropout:
             raise UsageError(
                 f"{name}.dropout = {training.dropout:g}: learning.rule {rule.rule} knows no "

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pcmsim import runlog
-from pcmsim.config import Config, Network, load_config
+from pcmsim.config import Config, Fluctuation, load_config
 from pcmsim.datasets import FACTS, Dataset, load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
@@ -21,9 +21,11 @@ from pcmsim.loop import (
     EpochReport,
     Fit,
     evaluate,
+    inputs,
     load_checkpoint,
+    one_thread,
 )
-from pcmsim.networks import SpikingNetwork, objective, shape_text
+from pcmsim.networks import SpikingNetwork, fluctuate, objective, shape_text
 from pcmsim.rng import key
 
 KIND = "train"
@@ -79,6 +81,7 @@ def train(
         if (out / folder.RESULTS).exists():
             return folder.read_results(out, KIND)
     dataset = load(config.data, config.seed, data_path, on_load)
+    new = _new(config, dataset)
     if not resume:
         if known is not None:
             folder.check_same_data(known, dataset.source)
@@ -90,18 +93,18 @@ def train(
         folder.check_same_data(out, dataset.source)
     with folder.at_work(out):
         _take_over(config, out)
-        return _run(config, dataset, out, on_epoch, on_aware, on_loop)
+        return _run(config, dataset, new, out, on_epoch, on_aware, on_loop)
 
 
 def _run(
     config: Config,
     dataset: Dataset,
+    new: SpikingNetwork,
     out: Path,
     on_epoch: OnEpoch | None,
     on_aware: OnEpoch | None,
     on_loop: in_loop.OnLoopEpoch | None,
 ) -> dict[str, Any]:
-    new = SpikingNetwork(*_new(config))
     network, found = software.train_network(config, dataset, out, on_epoch, new)
     results = _results(config, dataset, network, found)
     results["operations"] = operations.described(network, dataset.test, config.hardware)
@@ -153,8 +156,17 @@ def _take_over(config: Config, out: Path) -> None:
     (out / TAKING).unlink()
 
 
-def _new(config: Config) -> tuple[Network, torch.Generator]:
-    return config.network, torch.Generator().manual_seed(key(config.seed, "network"))
+def _new(config: Config, dataset: Dataset) -> SpikingNetwork:
+    """A network before training, the same for the same configuration and data."""
+    generator = torch.Generator().manual_seed(key(config.seed, "network"))
+    network = SpikingNetwork(config.network, generator)
+    initial = config.network.initial
+    if isinstance(initial, Fluctuation):
+        count = min(initial.sequences, len(dataset.train))
+        batch = dataset.train.batch(range(count))
+        with one_thread():
+            fluctuate(network, inputs(batch), torch.from_numpy(batch.mask), initial)
+    return network
 
 
 def _train_aware(
@@ -170,7 +182,7 @@ def _train_aware(
         raise UsageError("this configuration has no section aware")
     values = load_parameter_set(config.hardware.device).values
     disturbance = Disturbance(values, aware, config.seed, config.hardware)
-    network = SpikingNetwork(*_new(config))
+    network = _new(config, dataset)
     if aware.start == "software":
         network.load_state_dict(trained.state_dict())
         disturbance.hold(network)

@@ -5,6 +5,7 @@ compiled for the CPU and has a plain twin, `pcmsim.networks.reference.scan`, whi
 """
 
 from pcmsim.networks.checkpoint import load_network, save_network
+from pcmsim.networks.fluctuation import fluctuate
 from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
@@ -17,6 +18,7 @@ __all__ = [
     "SpikingNetwork",
     "States",
     "Window",
+    "fluctuate",
     "load_network",
     "nll",
     "objective",

@@ -37,6 +37,8 @@ ALL_1 = {
 }
 # What only networks of format 3 have.
 KEYS_3 = ("image", "convolutions")
+# What files may lack: how weights were before training changes no network.
+NEWER = ("initial",)
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.yaml"
 
@@ -115,7 +117,8 @@ def _keys(found: int) -> tuple[str, ...]:
     """Keys that a network of format `found` has."""
     if found == 1:
         return KEYS_1
-    return tuple(name for name in Network.model_fields if found == FORMAT or name not in KEYS_3)
+    absent = NEWER if found == FORMAT else (*NEWER, *KEYS_3)
+    return tuple(name for name in Network.model_fields if name not in absent)
 
 
 def _from_format_1(values: Any, path: Path) -> dict[str, Any]:

@@ -78,14 +78,17 @@ class SpikingNetwork(nn.Module):
         if x.ndim != 3:
             raise UsageError(f"x has shape {tuple(x.shape)}; it must be (time, batch, inputs)")
         for name in self.hidden:
-            x = self.sent(name, self.get_submodule(name)(self._seen(name, x), multiply))
+            x = self.sent(name, self.get_submodule(name)(self.seen(name, x), multiply))
             if dropout is not None:
                 x = dropout(x)
         logits: Tensor = self.readout(x, multiply)
         return logits
 
-    def _seen(self, name: str, x: Tensor) -> Tensor:
-        """Rows that the layer `name` takes for what reaches it, (time, batch, ...)."""
+    def seen(self, name: str, x: Tensor) -> Tensor:
+        """Rows that the layer `name` takes for what reaches it, `x` (time, batch, values).
+
+        Those of a convolution are patches, (time, batch x pixels, rows); others are `x` itself.
+        """
         return self.windows[name].patches(x) if name in self.windows else x
 
     def sent(self, name: str, y: Tensor) -> Tensor:
@@ -136,7 +139,7 @@ class SpikingNetwork(nn.Module):
             )
         after = []
         for name, state in zip(self.hidden, states, strict=False):
-            after.append(self._layer(name).step(state, self._seen(name, x[None])[0], multiply))
+            after.append(self._layer(name).step(state, self.seen(name, x[None])[0], multiply))
             x = self.sent(name, after[-1].output[None])[0]
         if isinstance(self.readout, Readout):
             return tuple(after), self.readout(x, multiply)

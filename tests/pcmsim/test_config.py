@@ -64,6 +64,12 @@ def test_every_shipped_study_is_valid_and_names_shipped_networks(path):
         (changed("training.learning_rate", "1e-3"), "write 1.0e-03"),
         (changed("training.learning_rate", ".nan"), "training.learning_rate = nan"),
         (changed("training.dropout", 1.0), "training.dropout = 1.0"),
+        (changed("training.activity", {}), "training.activity: no bound is named"),
+        (changed("training.activity", {"upper": 1.5}), "training.activity.upper = 1.5"),
+        (
+            changed("training.activity", {"lower": 0.2, "upper": 0.1}),
+            "training.activity: lower = 0.2 is above upper = 0.1",
+        ),
         (changed("network.unit", "lstm"), "network.unit = 'lstm'"),
         (changed("network.hidden", "[]"), "network.hidden"),
         (changed("network.decay", 1.5), "network.decay = 1.5"),

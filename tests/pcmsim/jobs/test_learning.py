@@ -45,6 +45,7 @@ def test_the_section_learning_reaches_training(tmp_path):
     [
         (ONLINE, {"dropout": 0.1}, "training.dropout = 0.1: learning.rule ostl knows no dropout"),
         (CUT, {"dropout": 0.1}, "knows no dropout"),
+        (CUT, {"activity": {"upper": 0.1}}, "training.activity: learning.rule truncated_bptt"),
         (
             {**ONLINE, "update_steps": 4},
             {},
