@@ -9,12 +9,14 @@ from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
 from pcmsim.networks.objective import Objective, objective
+from pcmsim.networks.streamer import Streamer
 
 __all__ = [
     "Multiply",
     "Objective",
     "SpikingNetwork",
     "States",
+    "Streamer",
     "load_network",
     "nll",
     "objective",
