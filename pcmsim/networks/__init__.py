@@ -10,6 +10,7 @@ from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
 from pcmsim.networks.objective import Objective, objective
+from pcmsim.networks.streamer import Streamer
 from pcmsim.networks.window import Window, real_rows, shape_text
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Objective",
     "SpikingNetwork",
     "States",
+    "Streamer",
     "Window",
     "fluctuate",
     "load_network",

@@ -53,7 +53,7 @@ def _count(x: Array) -> int:
 
 
 @compiled
-def _places(row: Array, places: Array) -> int:
+def write_places(row: Array, places: Array) -> int:
     """Write to `places` where `row` is not zero and return how many those are."""
     found = 0
     for i in range(row.size):
@@ -68,7 +68,7 @@ def _gather(x: Array, weight: Array, start: Array, out: Array) -> None:
     places = np.empty(x.shape[1], np.int64)
     total = np.empty(out.shape[1], out.dtype)
     for r in range(x.shape[0]):
-        found = _places(x[r], places)
+        found = write_places(x[r], places)
         for n in range(total.size):
             total[n] = start[n]
         for k in range(found):
@@ -83,7 +83,7 @@ def _gather(x: Array, weight: Array, start: Array, out: Array) -> None:
 def _scatter(x: Array, d: Array, out: Array) -> None:
     places = np.empty(x.shape[1], np.int64)
     for r in range(x.shape[0]):
-        found = _places(x[r], places)
+        found = write_places(x[r], places)
         added = d[r]
         for k in range(found):
             value, selected = x[r, places[k]], out[places[k]]

@@ -193,7 +193,7 @@ def _advance(
     outputs = course.outputs.unbind(0)
     for t, current in enumerate(course.potentials.unbind(0)):
         current += feedback(previous)
-        kernels.advance(_row_of(rows, t), memory, cells)
+        kernels.forward(_step_of(rows, t), memory, cells)
         previous = outputs[t]
 
 
@@ -206,26 +206,27 @@ def _retreat(
     if recurrent is None:
         kernels.backward(rows, _flat(dy, 1), now, later, sums, cells, surrogate)
         return
-    total, direct, after = torch.empty_like(du[0]), dy.unbind(0), du.unbind(0)
-    d, transposed = _flat(total, 0), recurrent.detach().T
+    total, direct, after = torch.empty_like(du[:1]), dy.unbind(0), du.unbind(0)
+    d, transposed = _flat(total, 1), recurrent.detach().T
     for t in range(len(now) - 2, -1, -1):
-        torch.addmm(direct[t], after[t + 1], transposed, out=total)
-        row = _row_of(rows, t)
-        kernels.retreat(row, d, now[t + 1], later, sums, cells, surrogate, now[t])
+        torch.addmm(direct[t], after[t + 1], transposed, out=total[0])
+        kernels.backward(_step_of(rows, t), d, now[t : t + 2], later, sums, cells, surrogate)
 
 
-def _row_of(rows: Rows, t: int) -> Rows:
-    adaptation = None if rows.adaptation is None else rows.adaptation[t]
-    return Rows(rows.potential[t], rows.output[t], adaptation)
+def _step_of(rows: Rows, t: int) -> Rows:
+    """One step as a sequence of its own.
+
+    Called alone, the gradient of one step of lif and alif is not compiled to vector instructions,
+    and a row of a large batch is longer than the cache.
+    """
+    part = slice(t, t + 1)
+    adaptation = None if rows.adaptation is None else rows.adaptation[part]
+    return Rows(rows.potential[part], rows.output[part], adaptation)
 
 
 def _flat(tensor: Tensor | None, kept: int) -> Any:
     """Return the memory of `tensor` with all axes but the first `kept` as one."""
     return None if tensor is None else tensor.detach().contiguous().flatten(kept).numpy()
-
-
-def _over_batch(array: Array | None, units: int) -> Tensor | None:
-    return None if array is None else torch.from_numpy(array).view(-1, units).sum(0)
 
 
 def _length(steps: int, batch: int) -> int:

@@ -14,16 +14,14 @@ from pcmsim.networks.units import (
 
 
 class Kernels(NamedTuple):
-    """One step and all steps, in time and back."""
+    """All steps, in time and back."""
 
-    advance: Callable[..., None]
     forward: Callable[..., None]
-    retreat: Callable[..., None]
     backward: Callable[..., None]
 
 
 def _of(module: ModuleType) -> Kernels:
-    return Kernels(module.advance, module.forward, module.retreat, module.backward)
+    return Kernels(module.forward, module.backward)
 
 
 KERNELS = {
