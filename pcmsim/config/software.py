@@ -27,8 +27,8 @@ class Training(Section):
     """Descent on the loss summed over notes, steps and the sequences of a batch.
 
     Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
-    added to the gradient with the others; `momentum` is for "sgd". Without `shuffle` sequences
-    come in the order of the data set.
+    added to the gradient with the others, and spares decays that are trained; `momentum` is for
+    "sgd". Without `shuffle` sequences come in the order of the data set.
     """
 
     epochs: Count
