@@ -1,12 +1,15 @@
 """Optimisers with a learning rate per epoch, and their state as named tensors."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pcmsim.config import Training
 from pcmsim.networks import SpikingNetwork
+
+LOGITS = (".decay_logit", ".adaptation_logit")
 
 
 def learning_rate(training: Training, epoch: int) -> float:
@@ -26,28 +29,43 @@ def learning_rate(training: Training, epoch: int) -> float:
     return training.learning_rate * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
+def groups(network: SpikingNetwork, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters of `network` by the weight decay that they take.
+
+    Logits of decays take none: it would pull each decay towards 0.5, a time constant of 1.4 steps,
+    and not towards a simpler network.
+
+    >>> from pcmsim.config import Network
+    >>> network = SpikingNetwork(Network(unit="alif"))
+    >>> [(len(group["params"]), group["weight_decay"]) for group in groups(network, 0.01)]
+    [(4, 0.01), (2, 0.0)]
+    """
+    named = list(network.named_parameters())
+    logits = [parameter for name, parameter in named if name.endswith(LOGITS)]
+    others = [parameter for name, parameter in named if not name.endswith(LOGITS)]
+    found: list[dict[str, Any]] = [{"params": others, "weight_decay": weight_decay}]
+    return [*found, {"params": logits, "weight_decay": 0.0}] if logits else found
+
+
 def adamw(network: SpikingNetwork, training: Training) -> torch.optim.AdamW:
     """Adam with decoupled weight decay (arXiv:1711.05101) over all parameters of `network`."""
-    return torch.optim.AdamW(
-        network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-    )
+    return torch.optim.AdamW(groups(network, training.weight_decay), lr=training.learning_rate)
 
 
 def make_optimiser(network: SpikingNetwork, training: Training) -> torch.optim.Optimizer:
-    """The optimiser that `training` names, over all parameters of `network`.
+    """The optimiser that `training` names, over all parameters of `network` (see `groups`).
 
     "adamw" and "adam" (arXiv:1412.6980), "rmsprop" (with the usual average over 100 steps) and
     "sgd", with `momentum` v <- m v + g, w <- w - rate v.
     """
-    parameters = list(network.parameters())
-    rate, decay = training.learning_rate, training.weight_decay
+    parameters, rate = groups(network, training.weight_decay), training.learning_rate
     if training.optimiser == "adamw":
         return adamw(network, training)
     if training.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+        return torch.optim.Adam(parameters, lr=rate)
     if training.optimiser == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay)
-    return torch.optim.SGD(parameters, lr=rate, momentum=training.momentum, weight_decay=decay)
+        return torch.optim.RMSprop(parameters, lr=rate)
+    return torch.optim.SGD(parameters, lr=rate, momentum=training.momentum)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:

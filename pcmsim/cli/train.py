@@ -71,7 +71,7 @@ def train(
         results = jobs.train(loaded, folder, data, resume, *hooks, known)
     page = jobs.report(folder)
     console.out.print(
-        f"{results['task']} {results['network']} {results['unit']}: {_tested(results)}, "
+        f"{results['task']} {results['network']} {results['unit']}: {tested(results)}, "
         f"epoch {results['best_epoch']} chosen on validation"
     )
     if "stages" in results:
@@ -79,7 +79,8 @@ def train(
     console.out.print(f"run: {folder}\nreport: {page}")
 
 
-def _tested(results: dict[str, Any]) -> str:
+def tested(results: dict[str, Any]) -> str:
+    """What the test split has shown, in one line."""
     metric, per_sequence = results["metric"], results["software_metric_per_sequence"]
     unit = "" if metric["unit"] == "1" else f" {metric['unit']}"
     found = f"{results['software_metric']:.4f}{unit} ({per_sequence:.4f} per sequence)"

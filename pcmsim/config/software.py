@@ -51,9 +51,9 @@ class Training(Section):
     """Descent on the loss summed over notes, steps and the sequences of a batch.
 
     Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
-    added to the gradient with the others; `momentum` is for "sgd". Without `shuffle` sequences come
-    in the order of the data set. `activity` adds a penalty to what is descended on, not to
-    the loss that is reported.
+    added to the gradient with the others, and spares decays that are trained; `momentum` is for
+    "sgd". Without `shuffle` sequences come in the order of the data set. `activity` adds a penalty
+    to what is descended on, not to the loss that is reported.
     """
 
     epochs: Count

@@ -70,8 +70,9 @@ class Calibration(Section):
 class Energy(Section):
     """Energy of what mitigations cost [pJ]: an estimate to compare them by, not a bill.
 
-    `multiply_pj` is that of one weight in one product, converters included: 190 fJ
-    (Khaddam-Aljameh et al., doi:10.1109/JSSC.2022.3140414). `program_pj` is that of one device
+    `multiply_pj` is that of one weight in one product, converters included: 190 fJ, the 48.8 pJ of
+    a column in `pcmsim/energy/published.yaml` over the 256 rows of its core (Khaddam-Aljameh et
+    al., doi:10.1109/JSSC.2022.3140414). `program_pj` is that of one device
     programmed in a closed loop: 30 pulses of 45 pJ and their reads. `digital_pj` is that of one
     multiplication and addition of single precision in 45 nm (Horowitz, ISSCC 2014,
     doi:10.1109/ISSCC.2014.6757323), memory traffic left out.

@@ -1,5 +1,6 @@
-"""A network of spiking neural units from a NIR graph."""
+"""A network of spiking units from a NIR graph."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import nir
@@ -9,19 +10,21 @@ from numpy.typing import NDArray
 
 from pcmsim.config import Network
 from pcmsim.errors import DataError, UsageError
-from pcmsim.interchange.walk import HiddenNodes, Way, walk
+from pcmsim.interchange.cells import Cells, finite, layer_cells, leaky_cells
+from pcmsim.interchange.flatten import flatten
+from pcmsim.interchange.walk import UnitNodes, Way, walk
 from pcmsim.networks import SpikingNetwork
 
 FloatArray = NDArray[Any]
-_PARAMETERS = ("tau", "r", "v_leak", "v_threshold", "v_reset")
 
 
 def from_nir(graph: nir.NIRGraph, dt_s: float | None = None) -> SpikingNetwork:
     """Network that sends the spikes of `graph` under the forward Euler step `dt_s` [s].
 
     `dt_s` defaults to that in the metadata of the graph. The resistance goes into the weights:
-    W = W_nir R dt / tau. All units need one decay 1 - dt/tau; of the decimals that the precision of
-    the file cannot tell from it the shortest is taken. Numbers keep the precision of the file.
+    W = W_nir R dt / tau. If all units have one decay 1 - dt/tau, it is fixed, and of the decimals
+    that the precision of the file cannot tell from it the shortest is taken; decays that differ
+    become decays that are trained. Numbers keep the precision of the weights in the file.
 
     Raises `DataError` that names a node which no network here has, or whose numbers are of the
     wrong shape or not finite, and `UsageError` for a time step that is missing or none.
@@ -31,24 +34,41 @@ def from_nir(graph: nir.NIRGraph, dt_s: float | None = None) -> SpikingNetwork:
     >>> network.spec.decay, network.spec.hidden
     (0.85, (150,))
     """
+    graph = flatten(graph)
     way = walk(graph)
     step_s = _step_s(graph, dt_s)
-    for layer in way.hidden:
-        _check_lif(graph, layer, step_s)
-    _check_shapes(graph, way)
-    decay = _decay(graph, way, step_s)
-    sizes = [graph.nodes[layer.lif].v_threshold.size for layer in way.hidden]
-    spec = Network(
-        unit="snu",
-        inputs=graph.nodes[way.hidden[0].weight].weight.shape[1],
-        hidden=tuple(sizes),
-        outputs=len(graph.nodes[way.readout].weight),
-        recurrent=_recurrent(way),
-        decay=decay,
-    )
+    sizes = _check_shapes(graph, way)
+    cells = [
+        layer_cells(graph, layer, units, step_s)
+        for layer, units in zip(way.layers, sizes[1:], strict=False)
+    ]
+    leak = None
+    if way.leak is not None:
+        leak = leaky_cells(graph, way.leak, sizes[-1], step_s)
+        _check_inside(way.leak, leak)
+    spec = _spec(way, sizes, cells)
     network = SpikingNetwork(spec, dtype=_dtype(graph))
-    network.load_state_dict(_state(graph, way, step_s, network))
+    network.load_state_dict(_state(graph, way, cells, leak, network))
     return network
+
+
+def _spec(way: Way, sizes: tuple[int, ...], cells: Sequence[Cells]) -> Network:
+    unit, decay = _unit(way), _decay(cells)
+    if decay is None or unit == "lif":
+        for layer, own in zip(way.layers, cells, strict=True):
+            _check_inside(layer.cell, own)
+    return Network.model_validate(
+        {
+            "unit": unit,
+            "inputs": sizes[0],
+            "hidden": sizes[1:-1],
+            "outputs": sizes[-1],
+            "recurrent": _recurrent(way),
+            "trained_decay": decay is None,
+            "decay": decay,
+            "readout": {"name": way.kind},
+        }
+    )
 
 
 def _step_s(graph: nir.NIRGraph, dt_s: float | None) -> float:
@@ -66,33 +86,23 @@ def _step_s(graph: nir.NIRGraph, dt_s: float | None) -> float:
     return float(step_s)
 
 
-def _check_lif(graph: nir.NIRGraph, layer: HiddenNodes, step_s: float) -> None:
-    node = graph.nodes[layer.lif]
-    for key in _PARAMETERS:
-        values = _finite(layer.lif, key, getattr(node, key))
-        if values.ndim != 1 or not values.size:
-            raise DataError(f"node {layer.lif}: {key} has shape {values.shape}; one axis is needed")
-    for key in ("v_leak", "v_reset"):
-        if np.any(getattr(node, key) != 0.0):
-            raise DataError(f"node {layer.lif}: {key} is not zero; units here rest at zero")
-    if node.tau.min() < step_s * (1.0 - 1e-6):
-        raise DataError(
-            f"node {layer.lif}: tau reaches {node.tau.min():g} s, below the time step of "
-            f"{step_s:g} s; give a shorter one"
-        )
+def _check_shapes(graph: nir.NIRGraph, way: Way) -> tuple[int, ...]:
+    """Numbers of inputs, of units of each layer and of outputs.
 
-
-def _check_shapes(graph: nir.NIRGraph, way: Way) -> None:
-    """Refuse matrices that do not fit what they lie between, and currents without an input."""
-    inputs = _inputs(graph)
-    for layer in way.hidden:
-        units = graph.nodes[layer.lif].v_threshold.size
-        _check_matrix(graph, layer.weight, (units, inputs), biased=False)
+    Refuses matrices that do not fit what they lie between, and currents without an input.
+    """
+    sizes = [_inputs(graph)]
+    weights = [(layer.weight, False) for layer in way.layers]
+    if way.kind != "spiking":
+        weights.append((way.readout, True))
+    for name, biased in weights:
+        units = len(np.atleast_1d(graph.nodes[name].weight))
+        _check_matrix(graph, name, (units, sizes[-1]), biased)
+        sizes.append(units)
+    for layer, units in zip(way.layers, sizes[1:], strict=False):
         if layer.recurrent is not None:
             _check_matrix(graph, layer.recurrent, (units, units), biased=False)
-        inputs = units
-    readout = np.asarray(graph.nodes[way.readout].weight)
-    _check_matrix(graph, way.readout, (len(readout), inputs), biased=True)
+    return tuple(sizes)
 
 
 def _inputs(graph: nir.NIRGraph) -> int:
@@ -106,37 +116,37 @@ def _inputs(graph: nir.NIRGraph) -> int:
 
 def _check_matrix(graph: nir.NIRGraph, name: str, shape: tuple[int, int], biased: bool) -> None:
     node = graph.nodes[name]
-    weight = _finite(name, "weight", node.weight)
+    weight = finite(name, "weight", node.weight)
     if weight.shape != shape or not weight.size:
         raise DataError(f"node {name}: weight has shape {weight.shape}; {shape} is needed")
     if not isinstance(node, nir.Affine):
         return
-    bias = _finite(name, "bias", node.bias)
+    bias = finite(name, "bias", node.bias)
     if bias.shape != shape[:1]:
         raise DataError(f"node {name}: bias has shape {bias.shape}; {shape[:1]} is needed")
     if not biased and np.any(bias != 0.0):
+        raise DataError(f"node {name}: bias is not zero; units here have thresholds and no bias")
+
+
+def _unit(way: Way) -> str:
+    """Units that keep their potential when they spike are lif, those that lose it snu."""
+    kinds = {"snu" if layer.reset is None else "lif" for layer in way.layers}
+    if len(kinds) > 1:
         raise DataError(
-            f"node {name}: bias is not zero; hidden units here have thresholds and no bias"
+            "some units lose their potential with a spike (LIF, IF) and others their threshold "
+            "(LI with Threshold and Scale); all must be of one kind"
         )
+    return kinds.pop()
 
 
-def _finite(name: str, key: str, values: Any) -> FloatArray:
-    array = np.asarray(values)
-    if array.dtype.kind != "f" or not np.all(np.isfinite(array)):
-        raise DataError(f"node {name}: {key} must hold finite numbers; got {array.dtype} values")
-    return array
+def _decay(cells: Sequence[Cells]) -> float | None:
+    """The one decay of all units, as the shortest decimal that the file cannot tell from it.
 
-
-def _decay(graph: nir.NIRGraph, way: Way, step_s: float) -> float:
-    """The one decay of all units, as the shortest decimal that the file cannot tell from it."""
-    taus = [graph.nodes[layer.lif].tau for layer in way.hidden]
-    doubt = 4.0 * max(np.finfo(tau.dtype).eps for tau in taus)
-    leak = step_s / np.concatenate(taus).astype(np.float64)
+    None if decays differ.
+    """
+    leak, doubt = np.concatenate([c.leak for c in cells]), max(c.doubt for c in cells)
     if np.ptp(leak) > doubt * leak.max():
-        raise DataError(
-            f"tau goes from {min(map(np.min, taus)):g} to {max(map(np.max, taus)):g} s; units of a "
-            f"network here share one decay"
-        )
+        return None
     decay = 1.0 - float(np.mean(leak))
     close = (round(decay, digits) for digits in range(17))
     near = (value for value in close if abs(value - decay) <= doubt * float(leak.max()))
@@ -151,27 +161,59 @@ def _recurrent(way: Way) -> bool:
 
 
 def _dtype(graph: nir.NIRGraph) -> torch.dtype:
-    weights = [node.weight.dtype for node in graph.nodes.values() if hasattr(node, "weight")]
+    weights = [
+        np.asarray(node.weight).dtype for node in graph.nodes.values() if hasattr(node, "weight")
+    ]
     return torch.float64 if max(dtype.itemsize for dtype in weights) > 4 else torch.float32
 
 
 def _state(
-    graph: nir.NIRGraph, way: Way, step_s: float, network: SpikingNetwork
+    graph: nir.NIRGraph,
+    way: Way,
+    cells: Sequence[Cells],
+    leak: Cells | None,
+    network: SpikingNetwork,
 ) -> dict[str, torch.Tensor]:
     found: dict[str, FloatArray] = {}
-    for name, layer in zip(network.hidden, way.hidden, strict=True):
-        lif = graph.nodes[layer.lif]
-        # In double precision: R dt / tau is one where it should be, and no weight moves.
-        scale = lif.r.astype(np.float64) * (step_s / lif.tau.astype(np.float64))
-        scale = np.where(np.abs(scale - 1.0) <= 4.0 * np.finfo(lif.r.dtype).eps, 1.0, scale)
-        for key, node in (("weight", layer.weight), ("recurrent", layer.recurrent)):
-            if node is not None:
-                found[f"{name}.{key}"] = (graph.nodes[node].weight * scale[:, None]).T
-        found[f"{name}.threshold"] = lif.v_threshold
-    readout = graph.nodes[way.readout]
-    found["readout.weight"] = readout.weight.T
-    found["readout.bias"] = getattr(readout, "bias", np.zeros(len(readout.weight)))
+    names = [*network.hidden, "readout"]
+    for name, layer, own in zip(names, way.layers, cells, strict=False):
+        found |= _layer(graph, name, layer, own, network.spec.trained_decay)
+    if way.kind != "spiking":
+        node = graph.nodes[way.readout]
+        gain = np.ones(len(node.weight)) if leak is None else leak.gain
+        bias = getattr(node, "bias", np.zeros(len(node.weight)))
+        found["readout.weight"] = (np.asarray(node.weight) * gain[:, None]).T
+        found["readout.bias"] = np.asarray(bias) * gain
+    if leak is not None:
+        found["readout.decay_logit"] = _logits(leak)
     return _tensors(found, network)
+
+
+def _layer(
+    graph: nir.NIRGraph, name: str, layer: UnitNodes, cells: Cells, trained: bool
+) -> dict[str, FloatArray]:
+    found: dict[str, FloatArray] = {f"{name}.threshold": np.asarray(cells.threshold)}
+    for key, node in (("weight", layer.weight), ("recurrent", layer.recurrent)):
+        if node is not None:
+            weight = np.asarray(graph.nodes[node].weight)
+            found[f"{name}.{key}"] = (weight * cells.gain[:, None]).T
+    if trained:
+        found[f"{name}.decay_logit"] = _logits(cells)
+    return found
+
+
+def _check_inside(name: str, cells: Cells) -> None:
+    low, high = cells.leak.min(), cells.leak.max()
+    if low <= 0.0 or high >= 1.0 - cells.doubt:
+        raise DataError(
+            f"node {name}: units keep {1.0 - high:g} to {1.0 - low:g} of themselves per step; "
+            f"where that differs between units, and in LI nodes, it must lie inside (0, 1)"
+        )
+
+
+def _logits(cells: Cells) -> FloatArray:
+    """Logits of the decays 1 - dt / tau."""
+    return np.asarray(np.log(cells.steps - 1.0))
 
 
 def _tensors(found: dict[str, FloatArray], network: SpikingNetwork) -> dict[str, torch.Tensor]:

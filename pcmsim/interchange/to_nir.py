@@ -1,4 +1,4 @@
-"""A network of spiking neural units as a NIR graph."""
+"""A network of spiking units as a NIR graph."""
 
 from typing import Any
 
@@ -11,12 +11,19 @@ from pcmsim.networks import SpikingNetwork
 
 DT_S = 1e-4
 FloatArray = NDArray[Any]
+_WHY_NOT = {
+    "ssnu": "the output of soft units is no spike",
+    "li_snu": "no node lets a spike reset the other units of its layer",
+    "asnu": "no node has a threshold that rises with its spikes",
+    "alif": "no node has a threshold that rises with its spikes",
+}
 
 
 def to_nir(network: SpikingNetwork, dt_s: float = DT_S) -> nir.NIRGraph:
     """Graph whose spikes under the forward Euler step `dt_s` [s] are those of `network`.
 
-    Weights are (outputs, inputs) in NIR. Numbers have the precision of the network.
+    Weights are (outputs, inputs) in NIR and have the precision of the network; what follows from
+    decays that are trained is kept in double precision, from which the same logits come back.
     Raises `UsageError` for a network that NIR has no nodes for, and a step that is none.
 
     >>> from pcmsim.config import Network
@@ -28,21 +35,13 @@ def to_nir(network: SpikingNetwork, dt_s: float = DT_S) -> nir.NIRGraph:
     """
     _check(network, dt_s)
     nodes: dict[str, nir.NIRNode] = {"input": nir.Input({"input": np.array([network.spec.inputs])})}
-    edges = []
+    edges: list[tuple[str, str]] = []
     last = "input"
     for name in network.hidden:
-        weight, lif, back = f"{name}.weight", f"{name}.lif", f"{name}.recurrent"
-        nodes[weight] = nir.Linear(_array(network, weight).T.copy())
-        nodes[lif] = _lif(_array(network, f"{name}.threshold"), network.spec.decay or 0.0, dt_s)
-        edges += [(last, weight), (weight, lif)]
-        if network.spec.recurrent:
-            nodes[back] = nir.Linear(_array(network, back).T.copy())
-            edges += [(lif, back), (back, lif)]
-        last = lif
-    readout = _array(network, "readout.weight").T.copy()
-    nodes["readout"] = nir.Affine(readout, _array(network, "readout.bias"))
+        last = _add_layer(network, name, last, dt_s, nodes, edges)
+    last = _add_readout(network, last, dt_s, nodes, edges)
     nodes["output"] = nir.Output({"output": np.array([network.spec.outputs])})
-    edges += [(last, "readout"), ("readout", "output")]
+    edges.append((last, "output"))
     return nir.NIRGraph(nodes=nodes, edges=edges, metadata={"dt_s": float(dt_s)})
 
 
@@ -50,9 +49,10 @@ def _check(network: SpikingNetwork, dt_s: float) -> None:
     spec = network.spec
     if not 1e-12 <= dt_s <= 1e3:
         raise UsageError(f"dt_s = {dt_s:g}: the time step must lie between 1e-12 and 1000 s")
-    if spec.unit != "snu":
+    if spec.unit in _WHY_NOT:
         raise UsageError(
-            f"network.unit = {spec.unit}: NIR has no node for such units; only snu can be converted"
+            f"network.unit = {spec.unit}: NIR cannot express it, {_WHY_NOT[spec.unit]}; snu and "
+            f"lif can be converted"
         )
     if spec.convolutions:
         raise UsageError(
@@ -64,29 +64,99 @@ def _check(network: SpikingNetwork, dt_s: float) -> None:
             f"network.activation = {spec.activation}: NIR has no node that bends the potential; "
             f"only identity can be converted"
         )
-    if spec.trained_decay or spec.readout.name != "dense":
-        raise UsageError(
-            "only networks with one fixed decay (network.trained_decay: false) and "
-            "network.readout: dense can be converted"
-        )
-    if spec.decay is None or spec.decay >= 1.0:
-        raise UsageError(
-            "network.decay = 1: units without leak have no time constant; only decays below one "
-            "can be converted"
-        )
 
 
-def _lif(threshold: FloatArray, decay: float, dt_s: float) -> nir.LIF:
-    def filled(value: float) -> FloatArray:
-        return np.full_like(threshold, value)
+def _add_layer(
+    network: SpikingNetwork,
+    name: str,
+    last: str,
+    dt_s: float,
+    nodes: dict[str, nir.NIRNode],
+    edges: list[tuple[str, str]],
+) -> str:
+    """Add a spiking layer behind the node `last`, and return the node that sends its spikes."""
+    weight, back = f"{name}.weight", f"{name}.recurrent"
+    nodes[weight] = nir.Linear(_array(network, weight).T.copy())
+    edges.append((last, weight))
+    add = _add_lif if network.spec.unit == "lif" else _add_snu
+    receiver, sender = add(network, name, dt_s, nodes, edges)
+    edges.append((weight, receiver))
+    if back in network.matrices():
+        nodes[back] = nir.Linear(_array(network, back).T.copy())
+        edges += [(sender, back), (back, receiver)]
+    return sender
 
-    return nir.LIF(
-        tau=filled(dt_s / (1.0 - decay)),
-        r=filled(1.0 / (1.0 - decay)),
-        v_leak=filled(0.0),
-        v_threshold=threshold,
-        v_reset=filled(0.0),
-    )
+
+def _add_snu(
+    network: SpikingNetwork,
+    name: str,
+    dt_s: float,
+    nodes: dict[str, nir.NIRNode],
+    edges: list[tuple[str, str]],
+) -> tuple[str, str]:
+    """Units that lose their potential: a LIF node, or an IF node where nothing leaks."""
+    lif, threshold = f"{name}.lif", _array(network, f"{name}.threshold")
+    zeros = np.zeros_like(threshold)
+    if not network.spec.trained_decay and network.spec.decay == 1.0:
+        nodes[lif] = nir.IF(np.full_like(threshold, 1.0 / dt_s), threshold, zeros)
+    else:
+        steps = _steps(network, name)
+        # One decay of all is found again whatever the precision; logits are not.
+        kept = steps.dtype if network.spec.trained_decay else threshold.dtype
+        tau, r = (dt_s * steps).astype(kept), steps.astype(kept)
+        nodes[lif] = nir.LIF(tau, r, zeros, threshold, zeros)
+    return lif, lif
+
+
+def _add_lif(
+    network: SpikingNetwork,
+    name: str,
+    dt_s: float,
+    nodes: dict[str, nir.NIRNode],
+    edges: list[tuple[str, str]],
+) -> tuple[str, str]:
+    """Units that lose their threshold: a LI node, its threshold, and what a spike takes from it."""
+    leak, spike, reset = f"{name}.leak", f"{name}.spike", f"{name}.reset"
+    threshold = _array(network, f"{name}.threshold")
+    steps = _steps(network, name)
+    nodes[leak] = nir.LI(dt_s * steps, np.ones_like(steps), np.zeros_like(steps))
+    nodes[spike] = nir.Threshold(threshold)
+    nodes[reset] = nir.Scale(-threshold * steps)
+    edges += [(leak, spike), (spike, reset), (reset, leak)]
+    return leak, spike
+
+
+def _add_readout(
+    network: SpikingNetwork,
+    last: str,
+    dt_s: float,
+    nodes: dict[str, nir.NIRNode],
+    edges: list[tuple[str, str]],
+) -> str:
+    kind = network.spec.readout.name
+    if kind == "spiking":
+        return _add_layer(network, "readout", last, dt_s, nodes, edges)
+    weight = _array(network, "readout.weight").T.copy()
+    nodes["readout"] = nir.Affine(weight, _array(network, "readout.bias"))
+    edges.append((last, "readout"))
+    if kind != "leaky":
+        return "readout"
+    steps = _steps_of(_array(network, "readout.decay_logit"))
+    nodes["readout.leak"] = nir.LI(dt_s * steps, np.ones_like(steps), np.zeros_like(steps))
+    edges.append(("readout", "readout.leak"))
+    return "readout.leak"
+
+
+def _steps(network: SpikingNetwork, name: str) -> FloatArray:
+    """Time constants in steps, 1 / (1 - decay), of the units of a layer."""
+    if network.spec.trained_decay:
+        return _steps_of(_array(network, f"{name}.decay_logit"))
+    units = network.get_parameter(f"{name}.threshold").numel()
+    return np.full(units, 1.0 / (1.0 - (network.spec.decay or 0.0)))
+
+
+def _steps_of(logit: FloatArray) -> FloatArray:
+    return np.asarray(1.0 + np.exp(logit.astype(np.float64)))
 
 
 def _array(network: SpikingNetwork, name: str) -> FloatArray:

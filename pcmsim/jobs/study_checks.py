@@ -7,6 +7,7 @@ from pcmsim.datasets import FACTS
 from pcmsim.devices import Ambient, ParameterSet, reference_c, temperature_law
 from pcmsim.errors import UsageError
 from pcmsim.jobs.study_sensitivity import cell_of, reasons_against_variants
+from pcmsim.mitigations import check_readout
 from pcmsim.studies import Cell, cells_of
 from pcmsim.units import DAY_S
 
@@ -30,6 +31,8 @@ def reasons_against(
     for cell in (*cells, *cell_of(study)):
         if cell.network in hardware and cell.devices in devices:
             found += _cell(cell, hardware[cell.network], devices[cell.devices])
+        if cell.compensation == "bias" and cell.network in configs:
+            found += _bias(cell, configs[cell.network])
         if cell.devices in devices and cell.temperature in ambients:
             verify = cell.network in hardware and hardware[cell.network].programming == "verify"
             place = (devices[cell.devices], ambients[cell.temperature])
@@ -80,6 +83,13 @@ def _cell(cell: Cell, hardware: Hardware, devices: ParameterSet) -> Iterator[str
             f"{cell.network} on {cell.devices}: this parameter set has no pulses to verify with; "
             f"write hardware.programming: statistical"
         )
+
+
+def _bias(cell: Cell, config: Config) -> Iterator[str]:
+    try:
+        check_readout(config.network)
+    except UsageError as error:
+        yield f"{cell.network}: {error}"
 
 
 def _temperature(

@@ -68,7 +68,7 @@ def train(
     `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
     no longer finite; `HardwareError` for a chip that fails.
     """
-    _check_sizes(config)
+    check_sizes(config)
     check_learning(config)
     in_loop.check(config)
     out = Path(out)
@@ -106,8 +106,7 @@ def _run(
     on_loop: in_loop.OnLoopEpoch | None,
 ) -> dict[str, Any]:
     network, found = software.train_network(config, dataset, out, on_epoch, new)
-    results = _results(config, dataset, network, found)
-    results["operations"] = operations.described(network, dataset.test, config.hardware)
+    results = results_of(config, dataset, network, found)
     operations.save_raster(out / operations.RASTER, network, dataset.test)
     if config.loop is not None:
         start = network
@@ -191,7 +190,8 @@ def _train_aware(
     )
 
 
-def _check_sizes(config: Config) -> None:
+def check_sizes(config: Config) -> None:
+    """Raise `UsageError` unless the network has the inputs and outputs of the data."""
     for name in ("inputs", "outputs"):
         size, wanted = getattr(config.network, name), getattr(FACTS[config.data.name], name)
         if size != wanted:
@@ -202,9 +202,10 @@ def _check_sizes(config: Config) -> None:
     objective(FACTS[config.data.name].kind, config.network.readout.name == "spiking")
 
 
-def _results(
+def results_of(
     config: Config, dataset: Dataset, network: SpikingNetwork, found: Fit
 ) -> dict[str, Any]:
+    """Results of `network`, which training has `found`, on the test split."""
     test = evaluate(network, dataset.test)
     spec = config.network
     return {
@@ -225,4 +226,5 @@ def _results(
         "seed": config.seed,
         "data_source": dataset.source,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "operations": operations.described(network, dataset.test, config.hardware),
     }

@@ -2,7 +2,7 @@
 
 from pcmsim.config import Renewal
 from pcmsim.mitigations.affine import Affine
-from pcmsim.mitigations.bias import Bias
+from pcmsim.mitigations.bias import Bias, check_readout
 from pcmsim.mitigations.compensation import Compensation, Known
 from pcmsim.mitigations.cost import Cost
 from pcmsim.mitigations.everything import Everything
@@ -24,6 +24,7 @@ __all__ = [
     "Known",
     "Refresh",
     "Site",
+    "check_readout",
     "refresh_of",
 ]
 

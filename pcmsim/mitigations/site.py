@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pcmsim.config import Calibration
 from pcmsim.crossbar import Chip, pair_targets
 from pcmsim.crossbar.chip import Method
 from pcmsim.crossbar.mapping import FloatArray
-from pcmsim.datasets import Dataset
+from pcmsim.datasets import Batch, Dataset
 from pcmsim.loop import inputs
 from pcmsim.mitigations.cost import Cost
 from pcmsim.networks import Multiply, SpikingNetwork, real_rows
 
+IntArray = NDArray[np.intp]
 # Per matrix the factor and the offset that its outputs pass, each of shape (columns,) or (1,).
 Correction = Mapping[str, tuple[FloatArray, FloatArray]]
 UNTOUCHED: Correction = {}
@@ -119,12 +121,27 @@ class Site:
         they were measured, before any correction. `correction` acts while they play. What comes
         after the matrix `last` is not played, and costs nothing.
         """
+        played = self._played(correction, last)
+        self._run(played)
+        return played.rows(played.inputs), played.rows(played.outputs)
+
+    def answers(self, correction: Correction = UNTOUCHED) -> tuple[FloatArray, IntArray]:
+        """Play as `play` does; what the network answers (n, outputs), and at which step (n,)."""
+        played = self._played(correction, None)
+        found = self._run(played)
+        return found[played.real].numpy(), np.nonzero(played.real.numpy())[0]
+
+    def _played(self, correction: Correction, last: str | None) -> "Played":
         train = self.dataset.train
         batch = train.batch(range(min(self.settings.sequences, len(train))))
-        played = Played(self, torch.from_numpy(batch.mask), correction, last)
+        return Played(self, batch, correction, last)
+
+    def _run(self, played: "Played") -> Tensor:
+        """What the network answers; nothing where it was not played to its end."""
         with torch.no_grad(), suppress(_Enough):
-            self.network(inputs(batch), played)
-        return played.rows(played.inputs), played.rows(played.outputs)
+            found: Tensor = self.network(inputs(played.batch), played)
+            return found
+        return torch.empty(0)
 
 
 class _Enough(Exception):  # noqa: N818 - nothing is wrong
@@ -134,8 +151,9 @@ class _Enough(Exception):  # noqa: N818 - nothing is wrong
 class Played:
     """Products of a site while sequences are played, remembered without their padding."""
 
-    def __init__(self, site: Site, real: Tensor, correction: Correction, last: str | None) -> None:
-        self._site, self._real, self._correction = site, real, correction
+    def __init__(self, site: Site, batch: Batch, correction: Correction, last: str | None) -> None:
+        self._site, self._correction = site, correction
+        self.batch, self.real = batch, torch.from_numpy(batch.mask)
         names = site.matrices
         self._wanted = names if last is None else names[: names.index(last) + 1]
         self.inputs: dict[str, list[FloatArray]] = {}
@@ -147,7 +165,7 @@ class Played:
             raise _Enough
         real = torch.ones(len(rows), dtype=torch.bool)
         if rows.ndim == 3:
-            real = real_rows(self._real, rows)
+            real = real_rows(self.real, rows)
         x = np.ascontiguousarray(rows.detach()[real].numpy())
         y = self._site.multiply(name, x)
         self.inputs.setdefault(name, []).append(x)

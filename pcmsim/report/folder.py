@@ -45,10 +45,13 @@ class LoopRun:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A finished training run; runs of earlier versions have counted no operations."""
+    """A finished training run; runs of earlier versions have counted no operations.
+
+    A network from elsewhere has no `curves`.
+    """
 
     results: records.Training
-    curves: Mapping[str, FloatArray]
+    curves: Mapping[str, FloatArray] | None
     in_loop: LoopRun | None
     operations: OperationsRun | None
 
@@ -118,7 +121,7 @@ def _training(run: Path) -> TrainingRun:
     with_loop = "stages" in values or "chips" in values
     return TrainingRun(
         results,
-        records.read_curves(run / LOG),
+        records.read_curves(run / LOG) if results.epochs else None,
         _in_loop(run, values) if with_loop else None,
         read_operations(run, values, path),
     )

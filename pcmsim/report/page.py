@@ -115,8 +115,10 @@ def render(run: Run) -> str:
     )
 
 
-def _learning(training: TrainingRun) -> Chart:
+def _learning(training: TrainingRun) -> Chart | None:
     results = training.results
+    if training.curves is None:
+        return None
     figure = figures.learning_curve(training.curves, results.best_epoch, results.metric)
     caption = (
         f"{results.metric.label.capitalize()}. The network of the best epoch on the validation "

@@ -58,7 +58,7 @@ class Metric:
 
 @checked(frozen=True, config=_CONFIG)
 class Training:
-    """Results of training in software."""
+    """Results of training in software; of a network from elsewhere, no epochs."""
 
     task: str
     network: str
@@ -67,7 +67,7 @@ class Training:
     software_metric_per_sequence: Number
     best_epoch: Whole
     valid_metric: Number
-    epochs: Annotated[Whole, Field(gt=0)]
+    epochs: Annotated[Whole, Field(ge=0)]
     seconds: Number
     metric: Metric = Metric()
 

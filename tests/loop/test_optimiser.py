@@ -135,3 +135,21 @@ def test_rmsprop_divides_by_the_root_of_an_average_square():
 
 def test_adamw_is_what_is_taken_unless_something_else_is_named():
     assert type(make_optimiser(network_of(1), training())) is torch.optim.AdamW
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "rmsprop", "sgd"])
+def test_weight_decay_pulls_all_parameters_but_the_logits_of_trained_decays(name):
+    spec = Network(unit="alif", inputs=3, hidden=(4,), outputs=2, readout="leaky")
+    network = SpikingNetwork(spec)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(2.0)
+    optimiser = make_optimiser(network, training(optimiser=name, weight_decay=0.3))
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    moved = {key for key, parameter in network.named_parameters() if (parameter != 2.0).any()}
+    still = {key for key, _ in network.named_parameters()} - moved
+    assert still == {"hidden0.decay_logit", "hidden0.adaptation_logit", "readout.decay_logit"}
+    set_learning_rate(optimiser, 0.05)
+    assert {group["lr"] for group in optimiser.param_groups} == {0.05}

@@ -12,7 +12,8 @@ def run(graph: nir.NIRGraph, x, dt_s: float):
     """
     order = visited(graph)
     now = dict.fromkeys(graph.nodes, 0.0)
-    v = {name: np.zeros(n.tau.shape) for name, n in graph.nodes.items() if isinstance(n, nir.LIF)}
+    kinds = (nir.LIF, nir.LI, nir.IF)
+    v = {name: np.zeros(n.r.shape) for name, n in graph.nodes.items() if isinstance(n, kinds)}
     seen = {name: [] for name in graph.nodes}
     for row in x:
         before, now = now, {}
@@ -32,10 +33,18 @@ def answer(node, arriving, v, name, dt_s):
         return node.weight @ arriving + node.bias if np.ndim(arriving) else node.bias
     if isinstance(node, nir.Linear):
         return node.weight @ arriving if np.ndim(arriving) else 0.0
-    if not isinstance(node, nir.LIF):
+    if isinstance(node, nir.Scale):
+        return node.scale * arriving
+    if isinstance(node, nir.Threshold):
+        return (arriving > node.threshold).astype(float)
+    if name not in v:
         return arriving
-    slope = (node.v_leak - v[name] + node.r * arriving) / node.tau
+    slope = node.r * arriving
+    if not isinstance(node, nir.IF):
+        slope = (node.v_leak - v[name] + slope) / node.tau
     v[name] = v[name] + dt_s * slope
+    if isinstance(node, nir.LI):
+        return v[name]
     spikes = v[name] > node.v_threshold
     v[name] = np.where(spikes, node.v_reset, v[name])
     return spikes.astype(float)

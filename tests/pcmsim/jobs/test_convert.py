@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from pcmsim.config import Network
+from pcmsim.config import Network, build, load_config
 from pcmsim.errors import DataError, UsageError
 from pcmsim.interchange import read_nir
-from pcmsim.jobs import convert
+from pcmsim.jobs import convert, drift, report, train
 from pcmsim.networks import SpikingNetwork, load_network, save_network
 
 
@@ -80,3 +80,45 @@ def test_the_command_line_goes_both_ways(pcmsim, run, tmp_path):
     code, _, err = pcmsim("convert", tmp_path / "bad.nir", tmp_path / "other")
     assert code == 3
     assert err.count("\n") <= 1
+
+
+DIGITS = {
+    "seed": 3,
+    "data": {"name": "digits", "steps": 8},
+    "network": {"unit": "lif", "readout": "leaky", "inputs": 64, "hidden": [12], "outputs": 10},
+    "training": {"epochs": 2, "batch_size": 64, "learning_rate": 0.02},
+}
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory):
+    """Folders of a run with trained decays, and of the same network that has been away."""
+    place = tmp_path_factory.mktemp("away")
+    train(build(DIGITS), place / "run")
+    convert(place / "run", place / "model.nir")
+    convert(place / "model.nir", place / "back", None, load_config(place / "run/config.yaml"))
+    return place
+
+
+def test_a_network_that_has_been_away_drifts_as_the_one_that_left(away):
+    settings = {"days": 1e-4, "chips": 1, "compensations": ["none"]}
+    there, here = (drift(away / name, **settings) for name in ("run", "back"))
+    assert there == here
+    assert there["drift"][-1]["mean"] != there["software_metric"]
+
+
+def test_the_folder_of_a_network_from_elsewhere_has_a_report_without_epochs(away, pcmsim, tmp_path):
+    page = report(away / "back").read_text()
+    assert "Trained elsewhere" in page
+    assert "Learning curve" not in page
+    assert "Best epoch" not in page
+    words = ("convert", away / "model.nir", tmp_path / "new")
+    config = ("--config", away / "run/config.yaml")
+    assert pcmsim(*words, "--set", "seed=4")[0] == 2
+    code, _, err = pcmsim(*words, *config, "--set", "data.name=synthetic")
+    assert (code, "network.inputs = 64" in err) == (2, True)
+    assert not (tmp_path / "new").exists()
+    code, out, _ = pcmsim(*words, *config)
+    assert (code, "test error rate" in out, "trained decays" in out) == (0, True, True)
+    code, _, err = pcmsim("convert", away / "run", tmp_path / "other.nir", *config)
+    assert (code, "a configuration belongs to a NIR file" in err) == (2, True)

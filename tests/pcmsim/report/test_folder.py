@@ -105,7 +105,7 @@ def test_a_log_of_fewer_epochs_than_the_others_is_refused(loop_run, make_log):
         (lambda v: v.update(devices=-4), "devices: "),
         (lambda v: v["stages"][4].update(mean=1e308), r"stages\.4\.mean: "),
         (lambda v: v["chips"][0].update(epochs=10**400), r"chips\.0\.epochs: "),
-        (lambda v: v.update(epochs=0), "epochs: "),
+        (lambda v: v.update(epochs=-1), "epochs: "),
     ],
 )
 def test_a_wrong_result_is_named_with_its_file(loop_run, rewrite, change, complaint):
