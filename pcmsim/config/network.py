@@ -131,6 +131,10 @@ class Network(Section):
     `trained_decay` (the default of lif and alif) each unit trains decays of its own, that of the
     adaptation included; they start at `decay`, or at exp(-1/τ) with τ drawn uniformly between the
     two `time_constants` [steps].
+
+    With an `embedding` inputs are numbers of words, and the first layer receives that many trained
+    values for each; `tied` uses one table for them and for the readout, whose columns they then are
+    (Press and Wolf, arXiv:1608.05859).
     """
 
     unit: UnitName
@@ -146,6 +150,8 @@ class Network(Section):
     surrogate: Surrogate | None = None
     adaptation: Adaptation | None = None
     readout: ReadoutKind = DenseReadout()
+    embedding: Count | None = None
+    tied: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -190,8 +196,36 @@ class Network(Section):
             _need_training(value.time_constants, bool(info.data.get("trained_decay")))
         return value
 
+    @field_validator("tied")
+    @classmethod
+    def _fits(cls, value: bool, info: ValidationInfo) -> bool:
+        if value:
+            _one_table(info.data)
+        return value
+
 
 _NAMED = ("surrogate", "readout")
+
+
+def _one_table(given: dict[str, Any]) -> None:
+    """Refuse a table that cannot be embedding and readout in one; other faults were told before."""
+    if {"embedding", "hidden", "inputs", "outputs", "readout"} - given.keys():
+        return
+    size, last = given["embedding"], given["hidden"][-1]
+    if size is None:
+        raise ValueError(f"there is no embedding to share; write embedding: {last}")
+    if size != last:
+        raise ValueError(
+            f"the embedding has {size} values and the last hidden layer {last} units; one table "
+            f"needs as many: write embedding: {last}"
+        )
+    if given["inputs"] != given["outputs"]:
+        raise ValueError(
+            f"inputs = {given['inputs']} and outputs = {given['outputs']} are numbers of the same "
+            f"words; write the same number twice"
+        )
+    if given["readout"].name != "dense":
+        raise ValueError("the shared table is a dense readout; write readout: dense")
 
 
 def _need_training(time_constants: Any, trained: bool) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pcmsim.datasets import Batch, Sequences
 from pcmsim.errors import UsageError
-from pcmsim.loop import in_batches
+from pcmsim.loop import in_batches, inputs
 from pcmsim.networks import SpikingNetwork
 
 FloatArray = NDArray[np.float64]
@@ -83,17 +83,26 @@ def measure(network: SpikingNetwork, split: Sequences | tuple[Batch, ...]) -> Ac
     if not batches:
         raise UsageError("there are no sequences to measure activity on; choose another split")
     spec = network.spec
-    sums = [_Sum("inputs", spec.inputs), *map(_Sum, network.hidden, spec.hidden)]
+    arriving = _Sum("inputs", spec.embedding or spec.inputs)
+    sums = [arriving, *map(_Sum, network.hidden, spec.hidden)]
     steps = sequences = 0
     for batch in batches:
         mask = torch.from_numpy(batch.mask)
-        x = torch.from_numpy(batch.inputs).to(network.readout.weight.dtype)
-        for total, values in zip(sums, [x, *hidden_outputs(network, x)], strict=True):
+        x = taken(network, batch)
+        with torch.no_grad():
+            received = network.embedded(x)
+        for total, values in zip(sums, [received, *hidden_outputs(network, x)], strict=True):
             total.add(values, mask)
         steps += int(mask.sum())
         sequences += mask.shape[1]
-    inputs, *hidden = (total.over(steps) for total in sums)
-    return Activity(sequences, steps, inputs, tuple(hidden))
+    first, *hidden = (total.over(steps) for total in sums)
+    return Activity(sequences, steps, first, tuple(hidden))
+
+
+def taken(network: SpikingNetwork, batch: Batch) -> Tensor:
+    """Inputs of a batch as `network` takes them: words, or numbers in its precision."""
+    x = inputs(batch)
+    return x.to(network.readout.weight.dtype) if x.is_floating_point() else x
 
 
 def hidden_outputs(network: SpikingNetwork, x: Tensor) -> list[Tensor]:
@@ -105,7 +114,7 @@ def hidden_outputs(network: SpikingNetwork, x: Tensor) -> list[Tensor]:
         return outputs
 
     with torch.no_grad():
-        network(x, None, keep)
+        network.sent(x, None, keep)
     return seen
 
 

@@ -30,6 +30,11 @@ def check_learning(config: Config) -> None:
         )
     if isinstance(rule, TruncatedBptt):
         return
+    if config.network.embedding is not None:
+        raise UsageError(
+            f"network.embedding = {config.network.embedding}: learning.rule {rule.rule} has no "
+            f"eligibilities for the table of words; write learning.rule: truncated_bptt"
+        )
     if config.network.readout.name != "dense" or config.network.trained_decay:
         raise UsageError(
             f"learning.rule {rule.rule} is for network.readout: dense and decays that are not "

@@ -4,8 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pcmsim.config import Hardware
 from pcmsim.datasets import Sequences
 from pcmsim.devices import load_parameter_set
@@ -19,6 +17,7 @@ from pcmsim.energy import (
     measure,
     operations,
     raster,
+    taken,
 )
 from pcmsim.files import replacing_hdf5
 from pcmsim.networks import SpikingNetwork
@@ -53,7 +52,7 @@ def save_raster(path: Path, network: SpikingNetwork, test: Sequences) -> None:
 
     Raises `DataError` if the disk refuses.
     """
-    x = torch.from_numpy(test.batch([0]).inputs).to(network.readout.weight.dtype)
+    x = taken(network, test.batch([0]))
     with replacing_hdf5(path) as file:
         for name, outputs in zip(network.hidden, hidden_outputs(network, x), strict=True):
             grey = raster(outputs[:LARGEST, 0, :LARGEST])

@@ -10,12 +10,13 @@ import torch
 
 from pcmsim import runlog
 from pcmsim.config import Config, Network, load_config
-from pcmsim.datasets import FACTS, Dataset, load
+from pcmsim.datasets import Dataset, load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
 from pcmsim.jobs import folder, in_loop, operations, software
 from pcmsim.jobs.learning import check_learning
+from pcmsim.jobs.sizes import check_found, check_sizes
 from pcmsim.loop import (
     Disturbance,
     EpochReport,
@@ -23,8 +24,9 @@ from pcmsim.loop import (
     evaluate,
     load_checkpoint,
 )
-from pcmsim.networks import SpikingNetwork, objective
+from pcmsim.networks import SpikingNetwork
 from pcmsim.rng import key
+from pcmsim.units import perplexity
 
 KIND = "train"
 AWARE = "aware"
@@ -66,7 +68,7 @@ def train(
     `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
     no longer finite; `HardwareError` for a chip that fails.
     """
-    _check_sizes(config)
+    check_sizes(config)
     check_learning(config)
     in_loop.check(config)
     out = Path(out)
@@ -79,6 +81,7 @@ def train(
         if (out / folder.RESULTS).exists():
             return folder.read_results(out, KIND)
     dataset = load(config.data, config.seed, data_path, on_load)
+    check_found(config, dataset)
     if not resume:
         if known is not None:
             folder.check_same_data(known, dataset.source)
@@ -179,22 +182,12 @@ def _train_aware(
     )
 
 
-def _check_sizes(config: Config) -> None:
-    for name in ("inputs", "outputs"):
-        size, wanted = getattr(config.network, name), getattr(FACTS[config.data.name], name)
-        if size != wanted:
-            raise UsageError(
-                f"network.{name} = {size}; data.name = {config.data.name} has {wanted}: "
-                f"write {name}: {wanted}"
-            )
-    objective(FACTS[config.data.name].kind, config.network.readout.name == "spiking")
-
-
 def _results(
     config: Config, dataset: Dataset, network: SpikingNetwork, found: Fit
 ) -> dict[str, Any]:
     test = evaluate(network, dataset.test)
-    spec = config.network
+    spec, metric = config.network, dataset.metric
+    words = perplexity(test.per_step, metric.unit)
     return {
         "kind": KIND,
         "format": folder.FORMAT,
@@ -202,7 +195,7 @@ def _results(
         "network": "-".join(str(size) for size in (spec.inputs, *spec.hidden, spec.outputs)),
         "unit": spec.unit,
         "recurrent": spec.recurrent,
-        "metric": asdict(dataset.metric),
+        "metric": asdict(metric),
         "software_metric": test.per_step,
         "software_metric_per_sequence": test.per_sequence,
         "activity": test.activity,
@@ -213,4 +206,4 @@ def _results(
         "seed": config.seed,
         "data_source": dataset.source,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-    }
+    } | ({} if words is None else {"perplexity": words})

@@ -9,6 +9,7 @@ from pcmsim.networks.layers import Multiply
 from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
 from pcmsim.networks.objective import Objective, objective
+from pcmsim.networks.stretch import stretch
 
 __all__ = [
     "Multiply",
@@ -19,4 +20,5 @@ __all__ = [
     "nll",
     "objective",
     "save_network",
+    "stretch",
 ]

@@ -34,6 +34,8 @@ ALL_1 = {
     "adaptation": None,
     "readout": {"name": "dense"},
 }
+# Keys that came later; networks that were written before have none of it.
+LATER = ("embedding", "tied")
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.yaml"
 
@@ -97,7 +99,7 @@ def _spec(description: dict[str, Any], folder: Path) -> Network:
     old = description["format"] == 1
     for name in KEYS_1 if old else Network.model_fields:
         # A key that is gone must not come back as its default.
-        if not isinstance(values, dict) or name not in values:
+        if not isinstance(values, dict) or (name not in values and name not in LATER):
             raise DataError(f"{path}: network.{name} is missing; restore the file")
     try:
         return Network.model_validate(_from_format_1(values, path) if old else values)
