@@ -67,13 +67,15 @@ def follow(
 def _inputs(model: LoopNetwork, calibration: Sequences) -> dict[str, FloatArray]:
     """Inputs that each matrix receives while the calibration sequences are played, padding left."""
     batch = calibration.batch(range(len(calibration)))
-    seen: dict[str, FloatArray] = {}
+    seen: dict[str, list[FloatArray]] = {}
 
     def multiply(name: str, rows: Tensor) -> Tensor:
-        real = torch.from_numpy(batch.mask)
-        seen[name] = np.ascontiguousarray(rows.detach()[real].numpy())
+        # Recurrent connections are asked step by step, and their steps are counted here.
+        step = len(seen.get(name, ()))
+        real = torch.from_numpy(batch.mask if rows.ndim == 3 else batch.mask[step])
+        seen.setdefault(name, []).append(rows.detach()[real].numpy())
         return model.multiply(name, rows)
 
     with torch.no_grad():
         model.network(judging.inputs(batch), multiply)
-    return seen
+    return {name: np.concatenate(parts) for name, parts in seen.items()}

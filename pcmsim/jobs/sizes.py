@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pcmsim.config import Config, TruncatedBptt
+from pcmsim.config import Config, Study, TruncatedBptt
 from pcmsim.datasets import Dataset, facts_of, widths
 from pcmsim.errors import UsageError
 from pcmsim.networks import objective
@@ -41,6 +41,19 @@ def check_found(config: Config, dataset: Dataset) -> None:
                 f"network.{end} = {size}; the files of data.name = {config.data.name} have "
                 f"{wanted}: write {way_out}"
             )
+
+
+def too_many_answers(study: Study, name: str, config: Config) -> str | None:
+    """Why the calibration of a study cannot play the words of a network; None if it can."""
+    spec, sequences = config.network, study.calibration.sequences
+    answers = sequences * config.data.steps * spec.outputs
+    if facts_of(config.data).kind != "words" or answers <= MOST_ANSWERS:
+        return None
+    return (
+        f"calibration.sequences = {sequences}: {name} has {config.data.steps} words in each and "
+        f"{spec.outputs} outputs, {answers:,} answers at once; {MOST_ANSWERS:,} are allowed: lower "
+        f"it"
+    )
 
 
 def _check_words(config: Config) -> None:
