@@ -83,8 +83,7 @@ def evaluate(
     with torch.no_grad():
         for batch in split if isinstance(split, tuple) else _in_batches(split):
             probe.mask = torch.from_numpy(batch.mask)
-            outputs = network(judging.inputs(batch), multiply, probe)
-            errors = judging.score(network, outputs, batch).tolist()
+            errors = judging.scored(network, batch, multiply, probe).tolist()
             lengths = judging.count(network, batch).tolist()
             total += math.fsum(errors)
             steps += sum(lengths)

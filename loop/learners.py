@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from pcmsim.config import ActivityBounds, Bptt, Eprop, Learning, Ostl, TruncatedBptt
-from pcmsim.datasets import Batch
+from pcmsim.datasets import Batch, Kind
 from pcmsim.errors import UsageError
 from pcmsim.loop import judging
 from pcmsim.loop.homeostasis import Drop, Homeostat
 from pcmsim.loop.online import Method, carry, random_feedback, rest, see, step_loss
-from pcmsim.networks import SpikingNetwork, objective
+from pcmsim.networks import SpikingNetwork, States, objective, stretch
 from pcmsim.networks.unit import State
 
 Seen = Callable[[], AbstractContextManager[None]]
@@ -39,7 +39,7 @@ def make_learner(
             f"activity: learning rule {learning.rule} knows no bounds of activity; use Bptt"
         )
     if isinstance(learning, TruncatedBptt):
-        return _truncated(learning.steps)
+        return _truncated(learning)
     return _online(learning, method_of(learning, network, seed))
 
 
@@ -74,27 +74,35 @@ def _bounded(activity: ActivityBounds) -> Learner:
     return learner
 
 
-def _truncated(steps: int) -> Learner:
-    """Backwards through stretches of `steps` time steps, with one update per batch."""
+def _truncated(learning: TruncatedBptt) -> Learner:
+    """Backwards through stretches of time steps, with one update per batch or per stretch."""
 
     def learner(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
-        total, judged = 0.0, objective(batch.kind, network.rates).loss
-        parts = [torch.split(a, steps) for a in _tensors(network, batch)]
+        parts = [torch.split(a, learning.steps) for a in _tensors(network, batch)]
+        stretches = list(zip(*parts, strict=True))
         states = network.rest(batch.inputs.shape[1])
-        with seen():
-            network.zero_grad()
-            for x, targets, mask in zip(*parts, strict=True):
-                logits = []
-                for row in x.unbind(0):
-                    states, answer = network.step(states, row)
-                    logits.append(answer)
-                loss = judged(torch.stack(logits), targets, mask).sum()
-                loss.backward()  # type: ignore[no-untyped-call]
-                states = tuple(_cut(state) for state in states)
-                total += loss.item()
-        yield total
+        every = 1 if learning.update == "step" else len(stretches)
+        for first in range(0, len(stretches), every):
+            total = 0.0
+            with seen():
+                network.zero_grad()
+                for part in stretches[first : first + every]:
+                    states, loss = _backwards(network, states, part, batch.kind)
+                    total += loss
+            yield total
 
     return learner
+
+
+def _backwards(
+    network: SpikingNetwork, states: States, part: tuple[Tensor, ...], kind: Kind
+) -> tuple[States, float]:
+    """Add the gradients of one stretch; the states after it, without their past, and its loss."""
+    x, targets, mask = part
+    states, logits = stretch(network, states, x)
+    loss = objective(kind, network.rates).loss(logits, targets, mask).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    return tuple(_cut(state) for state in states), loss.item()
 
 
 def _cut(state: State) -> State:
@@ -110,11 +118,9 @@ def _online(learning: Ostl | Eprop, method: Method) -> Learner:
         every = len(tensors[0]) if learning.update == "deferred" else learning.update_steps
         memory = rest(network, batch.inputs.shape[1], method.recurrence)
         stretches = list(zip(*(torch.split(a, every) for a in tensors), strict=True))
-        for number, stretch in enumerate(stretches):
+        for number, piece in enumerate(stretches):
             total = 0.0
-            blocks = list(
-                zip(*(torch.split(a, learning.block_steps) for a in stretch), strict=True)
-            )
+            blocks = list(zip(*(torch.split(a, learning.block_steps) for a in piece), strict=True))
             with seen():
                 network.zero_grad()
                 for place, (x, targets, mask) in enumerate(blocks):
@@ -137,8 +143,9 @@ def _add(network: SpikingNetwork, gradients: dict[str, Tensor]) -> None:
 
 def _tensors(network: SpikingNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     x = _inputs(network, batch)
-    return x, *judging.wanted(batch, x)
+    return x, *judging.wanted(batch, network.readout.weight)
 
 
 def _inputs(network: SpikingNetwork, batch: Batch) -> Tensor:
-    return judging.inputs(batch).to(network.readout.weight.dtype)
+    x = judging.inputs(batch)
+    return x.to(network.readout.weight.dtype) if x.is_floating_point() else x

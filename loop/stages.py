@@ -68,13 +68,16 @@ def follow(
 def _inputs(model: LoopNetwork, calibration: Sequences) -> dict[str, FloatArray]:
     """Inputs that each matrix receives while the calibration sequences are played, padding left."""
     batch = calibration.batch(range(len(calibration)))
-    seen: dict[str, FloatArray] = {}
+    seen: dict[str, list[FloatArray]] = {}
 
     def multiply(name: str, rows: Tensor) -> Tensor:
-        real = real_rows(torch.from_numpy(batch.mask), rows)
-        seen[name] = np.ascontiguousarray(rows.detach()[real].numpy())
+        # Recurrent connections are asked step by step, and their steps are counted here.
+        step = len(seen.get(name, ()))
+        mask = torch.from_numpy(batch.mask)
+        real = real_rows(mask, rows) if rows.ndim == 3 else mask[step]
+        seen.setdefault(name, []).append(rows.detach()[real].numpy())
         return model.multiply(name, rows)
 
     with torch.no_grad():
         model.network(judging.inputs(batch), multiply)
-    return seen
+    return {name: np.concatenate(parts) for name, parts in seen.items()}

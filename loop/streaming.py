@@ -118,17 +118,22 @@ def _error(
     states = network.rest()
     logits: list[Tensor] = []
     outputs: list[list[Tensor]] = [[] for _ in network.hidden]
-    for x in judging.inputs(batch).unbind(0):
+    error = 0.0
+    for t, x in enumerate(judging.inputs(batch).unbind(0)):
         states, answer = network.step(states, x, multiply)
         pace.end_step()
-        logits.append(answer)
+        if batch.kind == "words":
+            now = judging.steps_of(batch, slice(t, t + 1))
+            error += float(judging.score(network, answer[None], now))
+        else:
+            logits.append(answer)
         # The readout may have a state too, which comes last.
         for name, layer, state in zip(network.hidden, outputs, states, strict=False):
             layer.append(network.sent(name, state.output[None])[0])
     probe.mask = torch.from_numpy(batch.mask)
     for layer in outputs:
         probe(torch.stack(layer))
-    return float(judging.score(network, torch.stack(logits), batch))
+    return float(judging.score(network, torch.stack(logits), batch)) if logits else error
 
 
 def _check_matrices(network: SpikingNetwork, chip: Chip) -> None:

@@ -1,4 +1,9 @@
-"""Units of time and how times are shown; conductances are in microsiemens throughout."""
+"""Units of time and how times are shown, and what a likelihood of words is in perplexity.
+
+Conductances are in microsiemens throughout.
+"""
+
+import math
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -24,3 +29,15 @@ def format_duration(t_s: float) -> str:
         if t_s >= size:
             return f"{t_s / size:.3g} {name}"
     return f"{t_s:.3g} s"
+
+
+def perplexity(metric: float, unit: str) -> float | None:
+    r"""Perplexity :math:`\exp(E)` of a negative log-likelihood E [nat/word]; None of other units.
+
+    As many words, all equally likely, would be as hard to guess. Finite whatever the metric is: 700
+    nat/word are taken as the most.
+
+    >>> perplexity(math.log(30), "nat/word"), perplexity(8.4, "nat/step")
+    (30.0, None)
+    """
+    return math.exp(min(metric, 700.0)) if unit == "nat/word" else None

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pcmsim import jobs
 from pcmsim.cli import console
-from pcmsim.units import LANDMARKS_S, format_duration
+from pcmsim.units import LANDMARKS_S, format_duration, perplexity
 
 
 def drift(
@@ -82,7 +82,20 @@ def show(results: dict[str, Any]) -> None:
         if cells:
             table.add_row(format_duration(t_s), *map(cell_text, cells))
     console.out.print(table)
+    if results["metric"]["unit"] == "nat/word":
+        console.out.print(_perplexities(results, last_s))
     console.out.print(f"{results['devices']:,} devices of {results['device_set']} per chip")
+
+
+def _perplexities(results: dict[str, Any], last_s: float) -> str:
+    """Perplexities in software and at the end; those of chips are of their mean likelihood."""
+    last = {c["compensation"]: c["mean"] for c in results["drift"] if c["t_s"] == last_s}
+    shown = {
+        name: perplexity(value, "nat/word")
+        for name, value in {"software": results["software_metric"], **last}.items()
+    }
+    told = ", ".join(f"{name} {value:.2f}" for name, value in shown.items())
+    return f"perplexity, on chips after {format_duration(last_s)}: {told}"
 
 
 def cell_text(cell: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from pcmsim.cli import console
 from pcmsim.cli.drift import cell_text
 from pcmsim.config import load_config
 from pcmsim.loop import EpochReport, LoopReport
-from pcmsim.units import format_duration
+from pcmsim.units import format_duration, perplexity
 
 
 def train(
@@ -84,7 +84,9 @@ def tested(results: dict[str, Any]) -> str:
     metric, per_sequence = results["metric"], results["software_metric_per_sequence"]
     unit = "" if metric["unit"] == "1" else f" {metric['unit']}"
     found = f"{results['software_metric']:.4f}{unit} ({per_sequence:.4f} per sequence)"
-    return f"test {metric['name']} {found}"
+    words = perplexity(results["software_metric"], metric["unit"])
+    shown = "" if words is None else f", perplexity {words:.2f}"
+    return f"test {metric['name']} {found}{shown}"
 
 
 def _show_stages(results: dict[str, Any]) -> None:

@@ -19,11 +19,13 @@ class Bptt(Section):
 class TruncatedBptt(Section):
     """Backpropagation through stretches of `steps` time steps; states pass from one to the next.
 
-    The gradients of all stretches of a sequence add up to one update.
+    With `update` "deferred" the gradients of all stretches of a sequence add up to one update; with
+    "step" each stretch has its own, and states go on under the weights that it leaves.
     """
 
     rule: Literal["truncated_bptt"]
     steps: Count
+    update: Literal["deferred", "step"] = "deferred"
 
 
 class _Online(Section):

@@ -126,6 +126,10 @@ class Network(Section):
 
     `convolutions` come before the `hidden` layers, which alone are `recurrent`; they need the
     `image` that the inputs are: channels, height and width.
+
+    With an `embedding` inputs are numbers of words, and the first layer receives that many trained
+    values for each; `tied` uses one table for them and for the readout, whose columns they then are
+    (Press and Wolf, arXiv:1608.05859).
     """
 
     unit: UnitName
@@ -144,6 +148,8 @@ class Network(Section):
     adaptation: Adaptation | None = None
     readout: ReadoutKind = DenseReadout()
     initial: Initial = Glorot()
+    embedding: Count | None = None
+    tied: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -231,6 +237,43 @@ class Network(Section):
         if value is not None:
             _need_training(value.time_constants, bool(info.data.get("trained_decay")))
         return value
+
+    @field_validator("embedding")
+    @classmethod
+    def _words(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("image") is not None:
+            raise ValueError("words are no image; leave network.image or network.embedding out")
+        return value
+
+    @field_validator("tied")
+    @classmethod
+    def _fits(cls, value: bool, info: ValidationInfo) -> bool:
+        if value:
+            _one_table(info.data)
+        return value
+
+
+def _one_table(given: dict[str, Any]) -> None:
+    """Refuse a table that cannot be embedding and readout in one; other faults were told before."""
+    if {"embedding", "hidden", "inputs", "outputs", "readout"} - given.keys():
+        return
+    if given["convolutions"]:
+        raise ValueError("words are no image; leave network.convolutions or network.tied out")
+    size, last = given["embedding"], given["hidden"][-1]
+    if size is None:
+        raise ValueError(f"there is no embedding to share; write embedding: {last}")
+    if size != last:
+        raise ValueError(
+            f"the embedding has {size} values and the last hidden layer {last} units; one table "
+            f"needs as many: write embedding: {last}"
+        )
+    if given["inputs"] != given["outputs"]:
+        raise ValueError(
+            f"inputs = {given['inputs']} and outputs = {given['outputs']} are numbers of the same "
+            f"words; write the same number twice"
+        )
+    if given["readout"].name != "dense":
+        raise ValueError("the shared table is a dense readout; write readout: dense")
 
 
 def _need_training(time_constants: Any, trained: bool) -> None:

@@ -1,26 +1,38 @@
 """On which data a network is trained, and how in software."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Rate, Section
 
+# Steps of a sequence where the data set does not leave them at 20: bins, hours, words.
+STEPS = {"shd": 100, "jena": 120, "ptb": 35}
+
 
 class Data(Section):
-    """Which sequences, and how pictures become spikes.
+    """Which sequences, how long they are, and how pictures become spikes.
 
     `pieces` limits how many chorales `bach` parses. `digits` and `mnist` are shown for `steps`
     steps in each of which a pixel spikes with the probability pixel/255 * `max_rate` / `steps`
     (defaults of the published example, doi:10.1038/s42256-020-0187-0); `elastic` distorts the
-    training pictures of `mnist` anew in every epoch.
+    training pictures of `mnist` anew in every epoch. `shd` has `steps` bins of 1.4 s / `steps` and
+    `channels` of 700 / `channels` neighbouring units; `jena` windows of `steps` hours; `ptb`
+    sequences of `steps` words, at whose beginning a network is at rest.
     """
 
-    name: Literal["jsb", "bach", "synthetic", "digits", "mnist", "ecg"]
+    name: Literal["jsb", "bach", "synthetic", "digits", "mnist", "ecg", "shd", "jena", "ptb"]
     pieces: Count | None = None
     steps: Count = 20
     max_rate: Positive = 6.0
     elastic: bool = False
+    channels: Count = 700
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, values: Any) -> Any:
+        steps = STEPS.get(str(values.get("name"))) if isinstance(values, dict) else None
+        return values if steps is None else {"steps": steps} | values
 
 
 class ActivityBounds(Section):

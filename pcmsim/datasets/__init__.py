@@ -7,7 +7,7 @@ What training and evaluation ask of a split is the Protocol `Sequences`.
 
 from pcmsim.datasets.batch import Batch, Kind, Sequences, batches
 from pcmsim.datasets.dataset import METRICS, Dataset, Metric
-from pcmsim.datasets.facts import FACTS, Facts
+from pcmsim.datasets.facts import FACTS, Facts, facts_of, widths
 from pcmsim.datasets.labelled import Labelled
 from pcmsim.datasets.loading import IN_FILES, load
 from pcmsim.datasets.roll import Split, pad
@@ -25,6 +25,8 @@ __all__ = [
     "Sequences",
     "Split",
     "batches",
+    "facts_of",
     "load",
     "pad",
+    "widths",
 ]

@@ -8,21 +8,25 @@ from pcmsim.datasets.bach import load_bach
 from pcmsim.datasets.dataset import Dataset
 from pcmsim.datasets.digits import load_digits
 from pcmsim.datasets.ecg import load_ecg
+from pcmsim.datasets.jena import load_jena
 from pcmsim.datasets.jsb import load_jsb
 from pcmsim.datasets.mnist import load_mnist
+from pcmsim.datasets.penn_treebank import load_penn_treebank
+from pcmsim.datasets.spiking_digits import load_spiking_digits
 from pcmsim.datasets.synthetic import load_synthetic
 from pcmsim.errors import UsageError
 
 Progress = Callable[[int, int], None]
 
 # Data sets that lie in files of the user's.
-IN_FILES = ("jsb", "mnist", "ecg")
+IN_FILES = ("jsb", "mnist", "ecg", "shd", "jena", "ptb")
 # Which data set each setting of the section belongs to.
 BELONGS = {
     "pieces": ("bach",),
-    "steps": ("digits", "mnist"),
+    "steps": ("digits", "mnist", "shd", "jena", "ptb"),
     "max_rate": ("digits", "mnist"),
     "elastic": ("mnist",),
+    "channels": ("shd",),
 }
 
 
@@ -48,6 +52,9 @@ def load(
         "digits": lambda: load_digits(data.steps, data.max_rate),
         "mnist": lambda: load_mnist(path, data.steps, data.max_rate, data.elastic),
         "ecg": lambda: load_ecg(path),
+        "shd": lambda: load_spiking_digits(path, data.steps, data.channels),
+        "jena": lambda: load_jena(path, data.steps),
+        "ptb": lambda: load_penn_treebank(path, data.steps),
     }
     return loaders[data.name]()
 

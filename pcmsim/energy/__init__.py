@@ -5,7 +5,7 @@ accumulates of each layer, and prices of published figures make energies of both
 stands what the products would take on arrays of devices (`array_energy`).
 """
 
-from pcmsim.energy.activity import Activity, Signal, hidden_outputs, measure, raster
+from pcmsim.energy.activity import Activity, Signal, hidden_outputs, measure, raster, taken
 from pcmsim.energy.arrays import ArrayEnergy, array_energy
 from pcmsim.energy.operations import UPDATES, Operations, operations
 from pcmsim.energy.prices import Figure, Pair, Prices, load_prices
@@ -25,4 +25,5 @@ __all__ = [
     "measure",
     "operations",
     "raster",
+    "taken",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pcmsim.datasets import Batch, Sequences
 from pcmsim.errors import UsageError
-from pcmsim.loop import in_batches
+from pcmsim.loop import in_batches, inputs
 from pcmsim.networks import SpikingNetwork
 
 FloatArray = NDArray[np.float64]
@@ -86,8 +86,10 @@ def measure(network: SpikingNetwork, split: Sequences | tuple[Batch, ...]) -> Ac
     steps = sequences = 0
     for batch in batches:
         mask = torch.from_numpy(batch.mask)
-        x = torch.from_numpy(batch.inputs).to(network.readout.weight.dtype)
-        sent = [x, *hidden_outputs(network, x)]
+        x = taken(network, batch)
+        with torch.no_grad():
+            received = network.embedded(x)
+        sent = [received, *hidden_outputs(network, x)]
         if not sums:
             names = ("inputs", *network.hidden)
             sums = [_Sum(*pair) for pair in zip(names, (v.shape[2] for v in sent), strict=True)]
@@ -95,8 +97,14 @@ def measure(network: SpikingNetwork, split: Sequences | tuple[Batch, ...]) -> Ac
             total.add(values, mask)
         steps += int(mask.sum())
         sequences += mask.shape[1]
-    inputs, *hidden = (total.over(steps) for total in sums)
-    return Activity(sequences, steps, inputs, tuple(hidden))
+    first, *hidden = (total.over(steps) for total in sums)
+    return Activity(sequences, steps, first, tuple(hidden))
+
+
+def taken(network: SpikingNetwork, batch: Batch) -> Tensor:
+    """Inputs of a batch as `network` takes them: words, or numbers in its precision."""
+    x = inputs(batch)
+    return x.to(network.readout.weight.dtype) if x.is_floating_point() else x
 
 
 def hidden_outputs(network: SpikingNetwork, x: Tensor) -> list[Tensor]:
@@ -111,7 +119,7 @@ def hidden_outputs(network: SpikingNetwork, x: Tensor) -> list[Tensor]:
         return outputs
 
     with torch.no_grad():
-        network(x, None, keep)
+        network.hidden_output(x, None, keep)
     return seen
 
 

@@ -49,6 +49,11 @@ def _check(network: SpikingNetwork, dt_s: float) -> None:
     spec = network.spec
     if not 1e-12 <= dt_s <= 1e3:
         raise UsageError(f"dt_s = {dt_s:g}: the time step must lie between 1e-12 and 1000 s")
+    if spec.embedding is not None:
+        raise UsageError(
+            f"network.embedding = {spec.embedding}: NIR has no node that looks words up; only "
+            f"networks that are given values can be converted"
+        )
     if spec.unit in _WHY_NOT:
         raise UsageError(
             f"network.unit = {spec.unit}: NIR cannot express it, {_WHY_NOT[spec.unit]}; snu and "

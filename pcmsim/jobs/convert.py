@@ -9,7 +9,8 @@ from pcmsim.datasets import load
 from pcmsim.errors import DataError, UsageError
 from pcmsim.interchange import DT_S, from_nir, read_nir, to_nir, write_nir
 from pcmsim.jobs import folder, operations
-from pcmsim.jobs.train import KIND, check_sizes, results_of
+from pcmsim.jobs.sizes import check_found, check_sizes
+from pcmsim.jobs.train import KIND, results_of
 from pcmsim.loop import Fit, evaluate
 from pcmsim.networks import SpikingNetwork, load_network, save_network
 
@@ -77,6 +78,7 @@ def _as_run(
     """Write the folder of a run that has trained no epoch, and return its results."""
     check_sizes(config)
     dataset = load(config.data, config.seed, data_path)
+    check_found(config, dataset)
     found = Fit(0, evaluate(network, dataset.valid).per_step, ())
     results = results_of(config, dataset, network, found)
     folder.create(out, KIND, config, dataset.source)

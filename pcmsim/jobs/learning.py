@@ -40,6 +40,11 @@ def check_learning(config: Config) -> None:
             f"network.convolutions: learning.rule {rule.rule} knows no layers that share weights "
             f"between pixels; leave them out or write learning.rule: bptt"
         )
+    if config.network.embedding is not None:
+        raise UsageError(
+            f"network.embedding = {config.network.embedding}: learning.rule {rule.rule} has no "
+            f"eligibilities for the table of words; write learning.rule: truncated_bptt"
+        )
     if config.network.readout.name != "dense" or config.network.trained_decay:
         raise UsageError(
             f"learning.rule {rule.rule} is for network.readout: dense and decays that are not "

@@ -21,6 +21,7 @@ from pcmsim.energy import (
     measure,
     operations,
     raster,
+    taken,
 )
 from pcmsim.files import replacing_hdf5
 from pcmsim.networks import SpikingNetwork, Window
@@ -57,7 +58,7 @@ def save_raster(path: Path, network: SpikingNetwork, test: Sequences) -> None:
     spread evenly over the image, whose corner is empty in most pictures.
     Raises `DataError` if the disk refuses.
     """
-    x = torch.from_numpy(test.batch([0]).inputs).to(network.readout.weight.dtype)
+    x = taken(network, test.batch([0]))
     with replacing_hdf5(path) as file:
         for name, outputs in zip(network.hidden, hidden_outputs(network, x), strict=True):
             kept = _kept(outputs.shape[2], name in network.windows)

@@ -15,6 +15,7 @@ from pcmsim.datasets import IN_FILES, Dataset, load
 from pcmsim.devices import Ambient, ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, PcmsimError, UsageError
 from pcmsim.jobs import folder
+from pcmsim.jobs.sizes import too_many_answers
 from pcmsim.jobs.study_checks import reasons_against
 from pcmsim.jobs.train import train
 from pcmsim.loop import EpochReport
@@ -53,6 +54,8 @@ def survey(study: Study, data_path: Path | None = None) -> Surveyed:
     ambients = _each(reasons, "temperatures", study.temperatures, lambda t: ambient_of(t, span_s))
     data = _each(reasons, "data of networks", configs, lambda c: _load(c, data_path))
     reasons += _too_few_sequences(study, data)
+    many = (too_many_answers(study, name, config) for name, config in configs.items())
+    reasons += [reason for reason in many if reason is not None]
     refuse(reasons + reasons_against(study, devices, configs, hardware, ambients))
     return Surveyed(study, configs, hardware, data, devices, ambients, data_path)
 

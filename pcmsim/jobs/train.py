@@ -10,12 +10,13 @@ import torch
 
 from pcmsim import runlog
 from pcmsim.config import Config, Fluctuation, load_config
-from pcmsim.datasets import FACTS, Dataset, load
+from pcmsim.datasets import Dataset, load
 from pcmsim.devices import load_parameter_set
 from pcmsim.errors import DataError, UsageError
 from pcmsim.files import replace
 from pcmsim.jobs import folder, in_loop, operations, software
 from pcmsim.jobs.learning import check_learning
+from pcmsim.jobs.sizes import check_found, check_sizes
 from pcmsim.loop import (
     Disturbance,
     EpochReport,
@@ -25,8 +26,9 @@ from pcmsim.loop import (
     load_checkpoint,
     one_thread,
 )
-from pcmsim.networks import SpikingNetwork, fluctuate, objective, shape_text
+from pcmsim.networks import SpikingNetwork, fluctuate, shape_text
 from pcmsim.rng import key
+from pcmsim.units import perplexity
 
 KIND = "train"
 AWARE = "aware"
@@ -81,6 +83,7 @@ def train(
         if (out / folder.RESULTS).exists():
             return folder.read_results(out, KIND)
     dataset = load(config.data, config.seed, data_path, on_load)
+    check_found(config, dataset)
     new = _new(config, dataset)
     if not resume:
         if known is not None:
@@ -190,24 +193,13 @@ def _train_aware(
     )
 
 
-def check_sizes(config: Config) -> None:
-    """Raise `UsageError` unless the network has the inputs and outputs of the data."""
-    for name in ("inputs", "outputs"):
-        size, wanted = getattr(config.network, name), getattr(FACTS[config.data.name], name)
-        if size != wanted:
-            raise UsageError(
-                f"network.{name} = {size}; data.name = {config.data.name} has {wanted}: "
-                f"write {name}: {wanted}"
-            )
-    objective(FACTS[config.data.name].kind, config.network.readout.name == "spiking")
-
-
 def results_of(
     config: Config, dataset: Dataset, network: SpikingNetwork, found: Fit
 ) -> dict[str, Any]:
     """Results of `network`, which training has `found`, on the test split."""
     test = evaluate(network, dataset.test)
-    spec = config.network
+    spec, metric = config.network, dataset.metric
+    words = perplexity(test.per_step, metric.unit)
     return {
         "kind": KIND,
         "format": folder.FORMAT,
@@ -215,7 +207,7 @@ def results_of(
         "network": shape_text(spec),
         "unit": spec.unit,
         "recurrent": spec.recurrent,
-        "metric": asdict(dataset.metric),
+        "metric": asdict(metric),
         "software_metric": test.per_step,
         "software_metric_per_sequence": test.per_sequence,
         "activity": test.activity,
@@ -227,4 +219,4 @@ def results_of(
         "data_source": dataset.source,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "operations": operations.described(network, dataset.test, config.hardware),
-    }
+    } | ({} if words is None else {"perplexity": words})

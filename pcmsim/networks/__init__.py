@@ -11,6 +11,7 @@ from pcmsim.networks.likelihood import nll
 from pcmsim.networks.network import SpikingNetwork, States
 from pcmsim.networks.objective import Objective, objective
 from pcmsim.networks.streamer import Streamer
+from pcmsim.networks.stretch import stretch
 from pcmsim.networks.window import Window, real_rows, shape_text
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "real_rows",
     "save_network",
     "shape_text",
+    "stretch",
 ]

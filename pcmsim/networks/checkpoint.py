@@ -37,8 +37,8 @@ ALL_1 = {
 }
 # What only networks of format 3 have.
 KEYS_3 = ("image", "convolutions")
-# What files may lack: how weights were before training changes no network.
-NEWER = ("initial",)
+# Keys that came later; networks that were written before have none of it.
+LATER = ("initial", "embedding", "tied")
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.yaml"
 
@@ -103,7 +103,7 @@ def _spec(description: dict[str, Any], folder: Path) -> Network:
     old = description["format"] == 1
     for name in _keys(description["format"]):
         # A key that is gone must not come back as its default.
-        if not isinstance(values, dict) or name not in values:
+        if not isinstance(values, dict) or (name not in values and name not in LATER):
             raise DataError(f"{path}: network.{name} is missing; restore the file")
     try:
         return Network.model_validate(_from_format_1(values, path) if old else values)
@@ -117,8 +117,7 @@ def _keys(found: int) -> tuple[str, ...]:
     """Keys that a network of format `found` has."""
     if found == 1:
         return KEYS_1
-    absent = NEWER if found == FORMAT else (*NEWER, *KEYS_3)
-    return tuple(name for name in Network.model_fields if name not in absent)
+    return tuple(name for name in Network.model_fields if found == FORMAT or name not in KEYS_3)
 
 
 def _from_format_1(values: Any, path: Path) -> dict[str, Any]:

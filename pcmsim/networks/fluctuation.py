@@ -73,6 +73,7 @@ def fluctuate(network: SpikingNetwork, x: Tensor, mask: Tensor, initial: Fluctua
     """
     before = "the input"
     with torch.no_grad():
+        x = network.embedded(x)
         for name in [*network.hidden, "readout"]:
             layer = network.get_submodule(name)
             if not isinstance(layer, SpikingLayer):

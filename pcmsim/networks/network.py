@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pcmsim.config import LeakyReadout, Network, SpikingReadout
 from pcmsim.errors import UsageError
+from pcmsim.networks.embedding import Embedding, look_up, table
 from pcmsim.networks.layers import Leaky, Multiply, Readout, SpikingLayer
 from pcmsim.networks.unit import State, unit_of
 from pcmsim.networks.window import Window, flat_inputs, windows
@@ -47,7 +48,8 @@ class SpikingNetwork(nn.Module):
         self.spec = spec
         self.windows: dict[str, Window] = {f"conv{i}": w for i, w in enumerate(windows(spec))}
         sizes = {name: (w.rows, w.spiking.channels) for name, w in self.windows.items()}
-        pairs = list(itertools.pairwise((flat_inputs(spec), *spec.hidden, spec.outputs)))
+        first = spec.embedding or flat_inputs(spec)
+        pairs = list(itertools.pairwise((first, *spec.hidden, spec.outputs)))
         sizes |= {f"hidden{i}": pair for i, pair in enumerate(pairs[:-1])}
         alone = spec.model_copy(update={"recurrent": False})
         for name, pair in sizes.items():
@@ -57,6 +59,11 @@ class SpikingNetwork(nn.Module):
             self.add_module(name, layer)
         self.hidden = list(sizes)
         self.readout = _readout(spec, pairs[-1], generator, dtype)
+        self.embedding: Embedding | None = None
+        if spec.tied:
+            self.readout.weight = table(*pairs[-1], generator, dtype)
+        elif spec.embedding is not None:
+            self.embedding = Embedding(spec.inputs, spec.embedding, generator, dtype)
 
     def forward(
         self,
@@ -66,23 +73,42 @@ class SpikingNetwork(nn.Module):
     ) -> Tensor:
         """Logits (time, batch, outputs) for inputs `x` (time, batch, inputs).
 
-        With a spiking readout its outputs stand in the place of logits. `multiply(name, rows)`
-        stands in for the product of `rows` with the matrix of that name (see `matrices`): one call
-        for all steps, except that recurrent connections take one per step; rows of a convolution
-        are patches (time, batch x pixels, inputs). Gradients pass through the hidden layers if the
-        products do. `dropout` is applied to what each hidden layer sends on, after pooling.
-        Padding belongs at the end, where it cannot reach back.
+        With an embedding inputs are numbers of words (time, batch). With a spiking readout its
+        outputs stand in the place of logits. `multiply(name, rows)` stands in for the product of
+        `rows` with the matrix of that name (see `matrices`): one call for all steps, except that
+        recurrent connections take one per step; rows of a convolution are patches (time, batch x
+        pixels, inputs). Gradients pass through the hidden layers if the products do. `dropout` is
+        applied to what each hidden layer sends on, after pooling. Padding belongs at the end, where
+        it cannot reach back.
 
         Raises `UsageError` for inputs, or results of `multiply`, of another shape or precision.
         """
+        logits: Tensor = self.readout(self.hidden_output(x, multiply, dropout), multiply)
+        return logits
+
+    def hidden_output(
+        self,
+        x: Tensor,
+        multiply: Multiply | None = None,
+        dropout: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """What the last hidden layer sends to the readout; takes and raises what `forward` does."""
+        x = self.embedded(x)
         if x.ndim != 3:
             raise UsageError(f"x has shape {tuple(x.shape)}; it must be (time, batch, inputs)")
         for name in self.hidden:
             x = self.sent(name, self.get_submodule(name)(self.seen(name, x), multiply))
             if dropout is not None:
                 x = dropout(x)
-        logits: Tensor = self.readout(x, multiply)
-        return logits
+        return x
+
+    def embedded(self, x: Tensor) -> Tensor:
+        """What the first layer receives: `x` itself or, of words, their rows of the table."""
+        if self.spec.embedding is None:
+            return x
+        if self.embedding is None:
+            return look_up(x, self.readout.weight.T)
+        return look_up(x, self.embedding.weight)
 
     def seen(self, name: str, x: Tensor) -> Tensor:
         """Rows that the layer `name` takes for what reaches it, `x` (time, batch, values).
@@ -132,6 +158,7 @@ class SpikingNetwork(nn.Module):
         True
         """
         wanted = len(self.hidden) + (not isinstance(self.readout, Readout))
+        x = self.embedded(x)
         if x.ndim != 2 or len(states) != wanted:
             raise UsageError(
                 f"x has shape {tuple(x.shape)} and there are {len(states)} states; a step takes "
@@ -156,8 +183,15 @@ class SpikingNetwork(nn.Module):
         return self.spec.readout.name == "spiking"
 
     def matrices(self) -> dict[str, Tensor]:
-        """Return the weight matrices by name: rows = inputs and columns = outputs, not copied."""
-        return {name: value for name, value in self.named_parameters() if value.ndim == 2}
+        """Return the weight matrices by name: rows = inputs and columns = outputs, not copied.
+
+        These go onto arrays; a table that words are looked up in is no matrix to multiply with.
+        """
+        return {
+            name: value
+            for name, value in self.named_parameters()
+            if value.ndim == 2 and not name.startswith("embedding.")
+        }
 
     def products(self) -> dict[str, int]:
         """Products with each matrix that a step of one sequence takes: of a convolution, pixels."""

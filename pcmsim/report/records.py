@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from pcmsim import runlog
 from pcmsim.errors import DataError
+from pcmsim.units import perplexity
 
 FORMAT = 1
 CURVES = ("epoch", "train_loss", "valid_metric")
@@ -54,6 +55,11 @@ class Metric:
     def suffix(self) -> str:
         """The unit, if there is one, after a space."""
         return "" if self.unit == "1" else f" {self.unit}"
+
+    def as_perplexity(self, value: float) -> str:
+        """Of a likelihood of words what it is in perplexity, after a comma; else nothing."""
+        found = perplexity(value, self.unit)
+        return "" if found is None else f", perplexity {found:.2f}"
 
 
 @checked(frozen=True, config=_CONFIG)
