@@ -19,6 +19,7 @@ from pcmsim.loop.in_loop import train_in_loop
 from pcmsim.loop.judging import inputs
 from pcmsim.loop.linear import HardwareLinear, measured_product
 from pcmsim.loop.loop_checkpoint import restore_training, save_training
+from pcmsim.loop.loop_learners import LoopLearner, make_loop_learner
 from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.loop_run import LoopReport, LoopRun, begin
 from pcmsim.loop.measured import measured, program_network
@@ -42,6 +43,7 @@ __all__ = [
     "Guarded",
     "HardwareError",
     "HardwareLinear",
+    "LoopLearner",
     "LoopNetwork",
     "LoopReport",
     "LoopRun",
@@ -64,6 +66,7 @@ __all__ = [
     "in_batches",
     "inputs",
     "load_checkpoint",
+    "make_loop_learner",
     "measured",
     "measured_product",
     "one_thread",

@@ -8,15 +8,14 @@ devices would show, is closed whenever the learner yields.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
-import torch
 from torch import Tensor
 
 from pcmsim.config import Bptt, Eprop, Learning, Ostl, TruncatedBptt
 from pcmsim.datasets import Batch
 from pcmsim.loop import judging
-from pcmsim.loop.online import Method, carry, random_feedback, rest, see, step_loss
-from pcmsim.networks import SpikingNetwork, objective
-from pcmsim.networks.unit import State
+from pcmsim.loop.online import Method, random_feedback, rest
+from pcmsim.loop.stretches import Stretch, backwards, observe, split, whole
+from pcmsim.networks import SpikingNetwork
 
 Drop = Callable[[Tensor], Tensor] | None
 Seen = Callable[[], AbstractContextManager[None]]
@@ -44,7 +43,7 @@ def method_of(learning: Ostl | Eprop, network: SpikingNetwork, seed: int) -> Met
 
 def _bptt(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
     with seen():
-        loss = judging.loss(network, network(_inputs(network, batch), dropout=drop), batch).sum()
+        loss = judging.loss(network, network(whole(network, batch)[0], dropout=drop), batch).sum()
         network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
     yield loss.item()
@@ -54,67 +53,33 @@ def _truncated(steps: int) -> Learner:
     """Backwards through stretches of `steps` time steps, with one update per batch."""
 
     def learner(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
-        total, judged = 0.0, objective(batch.kind, network.rates).loss
-        parts = [torch.split(a, steps) for a in _tensors(network, batch)]
-        states = network.rest(batch.inputs.shape[1])
         with seen():
             network.zero_grad()
-            for x, targets, mask in zip(*parts, strict=True):
-                logits = []
-                for row in x.unbind(0):
-                    states, answer = network.step(states, row)
-                    logits.append(answer)
-                loss = judged(torch.stack(logits), targets, mask).sum()
-                loss.backward()  # type: ignore[no-untyped-call]
-                states = tuple(_cut(state) for state in states)
-                total += loss.item()
+            total = backwards(network, batch, steps)
         yield total
 
     return learner
 
 
-def _cut(state: State) -> State:
-    """The same state without its past."""
-    trace = state.adaptation
-    kept = None if trace is None else trace.detach()
-    return State(state.potential.detach(), state.output.detach(), kept)
-
-
 def _online(learning: Ostl | Eprop, method: Method) -> Learner:
     def learner(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
-        tensors = _tensors(network, batch)
-        every = len(tensors[0]) if learning.update == "deferred" else learning.update_steps
         memory = rest(network, batch.inputs.shape[1], method.recurrence)
-        stretches = list(zip(*(torch.split(a, every) for a in tensors), strict=True))
-        for number, stretch in enumerate(stretches):
-            total = 0.0
-            blocks = list(
-                zip(*(torch.split(a, learning.block_steps) for a in stretch), strict=True)
-            )
+        stretches = split(*between_updates(network, batch, learning))
+        for number, stretch in enumerate(stretches, start=1):
+            blocks, more = split(stretch, learning.block_steps), number < len(stretches)
             with seen():
-                network.zero_grad()
-                for place, (x, targets, mask) in enumerate(blocks):
-                    found = see(network, memory, x, step_loss(batch.kind, targets, mask), method)
-                    # Nobody asks for the eligibilities after the last block.
-                    if number + 1 < len(stretches) or place + 1 < len(blocks):
-                        memory = carry(memory, found)
-                    _add(network, found.gradients)
-                    total += found.loss
-            yield total
+                found = observe(network, memory, blocks, batch.kind, method, more)
+            memory = found.memory
+            for name, parameter in network.named_parameters():
+                parameter.grad = found.gradients[name]
+            yield found.loss
 
     return learner
 
 
-def _add(network: SpikingNetwork, gradients: dict[str, Tensor]) -> None:
-    for name, parameter in network.named_parameters():
-        found = gradients[name]
-        parameter.grad = found if parameter.grad is None else parameter.grad + found
-
-
-def _tensors(network: SpikingNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    x = _inputs(network, batch)
-    return x, *judging.wanted(batch, x)
-
-
-def _inputs(network: SpikingNetwork, batch: Batch) -> Tensor:
-    return judging.inputs(batch).to(network.readout.weight.dtype)
+def between_updates(
+    network: SpikingNetwork, batch: Batch, learning: Ostl | Eprop
+) -> tuple[Stretch, int]:
+    """All steps of a batch, and after how many of them there is an update."""
+    steps = whole(network, batch)
+    return steps, len(steps[0]) if learning.update == "deferred" else learning.update_steps

@@ -31,6 +31,7 @@ from pcmsim.loop import (
     follow,
     guarded,
     hold_all,
+    make_loop_learner,
     open_arrays,
     restore_training,
     train_in_loop,
@@ -240,8 +241,10 @@ def _train(
         runlog.append(out / LOG, asdict(epoch), units)
         on_epoch(epoch)
 
+    # Random feedback is that of training in software, which the weights have grown to fit.
+    learner = make_loop_learner(task.config.learning, model.network, task.config.seed)
     with save.guarding(run):
-        train_in_loop(run, task.dataset, task.loop, seed, save, report)
+        train_in_loop(run, task.dataset, task.loop, seed, save, report, learner)
     return run.history
 
 

@@ -14,13 +14,15 @@ def check_learning(config: Config) -> None:
     rule = config.learning
     if isinstance(rule, Bptt):
         return
-    trainings = [("training", config.training)]
+    dropouts = {"training.dropout": config.training.dropout}
     if config.aware is not None:
-        trainings.append(("aware.training", config.aware.training))
-    for name, training in trainings:
-        if training.dropout:
+        dropouts["aware.training.dropout"] = config.aware.training.dropout
+    if config.loop is not None:
+        dropouts["loop.dropout"] = config.loop.dropout
+    for name, share in dropouts.items():
+        if share:
             raise UsageError(
-                f"{name}.dropout = {training.dropout:g}: learning.rule {rule.rule} knows no "
+                f"{name} = {share:g}: learning.rule {rule.rule} knows no "
                 f"dropout; write 0 or learning.rule: bptt"
             )
     if FACTS[config.data.name].kind not in STEPWISE:
