@@ -1,7 +1,9 @@
-"""One update in the loop: a step of the optimiser, and what it asks of devices."""
+"""Updates in the loop: steps of the optimiser, and what they ask of devices."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +15,45 @@ from pcmsim.loop.rules import Digital, Refresh, UpdateRule
 
 # In a rule's memory: a change that an array which failed before has kept from it.
 LATE = "late"
+
+
+def enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
+    """Begin a phase with the memory of its rule, but for what is known already of the devices.
+
+    Which are stuck stays known. What weights were written to does only as long as no pulses are
+    sent: to a rule that remembers it, or one that leaves devices alone.
+    """
+    for name, rule in rules.items():
+        fresh, before = rule.start(run.model.arrays[name].crossbar.shape), run.memories[name]
+        kept = {"stuck", "target"} | (before.keys() if isinstance(rule, Digital) else fresh.keys())
+        run.memories[name] = fresh | {k: v for k, v in before.items() if k in kept}
+
+
+def learn(
+    run: LoopRun,
+    rules: Mapping[str, UpdateRule],
+    parts: Iterable[Part],
+    limits: Limits | None,
+    chance: Callable[..., np.random.Generator],
+) -> None:
+    """Learn from the next batch, in one update or several; `chance` names the streams of rules.
+
+    It counts as done from its first update on: if an array fails in a later one, the rest of the
+    batch is passed over, for the states that belong to it are in no checkpoint.
+    """
+    number = run.position.batch + 1
+    for place, part in enumerate(parts):
+        change = descend(run, part)
+        add(run, part, number)
+        due = place == 0 and limits is not None and number % limits.every == 0
+        own = partial(chance, place) if place else chance
+        act(run, rules, change, limits if due else None, own)
+
+
+def add(run: LoopRun, part: Part, number: int) -> None:
+    """Add a part of the batch `number`, counted from 1, to what the run has seen."""
+    at = run.position
+    run.position = replace(at, batch=number, loss=at.loss + part.loss, steps=at.steps + part.count)
 
 
 def descend(run: LoopRun, part: Part) -> dict[str, np.ndarray]:

@@ -17,13 +17,13 @@ import torch
 
 from pcmsim import config
 from pcmsim.config import Loop, Phase
-from pcmsim.datasets import Batch, Dataset, batches
-from pcmsim.loop.descent import act, descend
+from pcmsim.datasets import Dataset, batches
+from pcmsim.loop.descent import enter, learn
 from pcmsim.loop.dropout import dropout
 from pcmsim.loop.loop_learners import LoopLearner, bptt
-from pcmsim.loop.loop_run import LoopReport, LoopRun, Position, clock_of, close_epoch
+from pcmsim.loop.loop_run import LoopReport, LoopRun, Position, close_epoch, leave_alone
 from pcmsim.loop.programming import program
-from pcmsim.loop.rules import Digital, UpdateRule, make_rule
+from pcmsim.loop.rules import UpdateRule, make_rule
 from pcmsim.loop.threads import one_thread
 from pcmsim.rng import key, stream
 
@@ -57,25 +57,13 @@ def train_in_loop(
         phase = loop.phases[number]
         rules = {n: make_rule(phase.rule, a.g_max) for n, a in run.model.arrays.items()}
         if run.position == Position(phase=number):
-            _enter(run, rules)
+            enter(run, rules)
         while run.position.epoch < phase.epochs:
             _epoch(run, dataset, loop, phase, rules, seed, mark, learner)
             report(run.history[-1])
             mark(run)
         run.position = Position(phase=number + 1)
         mark(run)
-
-
-def _enter(run: LoopRun, rules: dict[str, UpdateRule]) -> None:
-    """Begin a phase with the memory of its rule, but for what is known already of the devices.
-
-    Which are stuck stays known. What weights were written to does only as long as no pulses are
-    sent: to a rule that remembers it, or one that leaves devices alone.
-    """
-    for name, rule in rules.items():
-        fresh, before = rule.start(run.model.arrays[name].crossbar.shape), run.memories[name]
-        kept = {"stuck", "target"} | (before.keys() if isinstance(rule, Digital) else fresh.keys())
-        run.memories[name] = fresh | {k: v for k, v in before.items() if k in kept}
 
 
 def _epoch(
@@ -108,7 +96,9 @@ def _epoch(
         try:
             if number % loop.readback_every == 0:
                 run.model.look()
-            _learn(run, loop, rules, batch, learner, seed, here)
+            drop = dropout(loop.dropout, _generator(seed, here))
+            parts = learner(run.model, batch, drop)
+            learn(run, rules, parts, loop.refresh, partial(stream, seed, "loop rule", *here))
         finally:
             seconds = run.position.seconds + time.perf_counter() - began_s
             run.position = replace(run.position, seconds=seconds)
@@ -118,42 +108,11 @@ def _epoch(
     run.position = Position(phase=at.phase, epoch=at.epoch + 1)
 
 
-def _learn(
-    run: LoopRun,
-    loop: Loop,
-    rules: dict[str, UpdateRule],
-    batch: Batch,
-    learner: LoopLearner,
-    seed: int,
-    here: tuple[int, int, int],
-) -> None:
-    """Learn from the batch number `here`, in one update or several.
-
-    It counts as done from its first update on: if an array fails in a later one, the rest of the
-    batch is passed over, for the states that belong to it are in no checkpoint.
-    """
-    number = here[-1]
-    generator = torch.Generator().manual_seed(key(seed, "loop dropout", *here))
-    for place, part in enumerate(learner(run.model, batch, dropout(loop.dropout, generator))):
-        change = descend(run, part)
-        run.position = replace(
-            run.position,
-            batch=number + 1,
-            loss=run.position.loss + part.loss,
-            steps=run.position.steps + part.count,
-        )
-        due = place == 0 and loop.refresh is not None and (number + 1) % loop.refresh.every == 0
-        address = (*here, place) if place else here
-        chance = partial(stream, seed, "loop rule", *address)
-        act(run, rules, change, loop.refresh if due else None, chance)
+def _generator(seed: int, here: tuple[int, int, int]) -> torch.Generator:
+    return torch.Generator().manual_seed(key(seed, "loop dropout", *here))
 
 
 def _wait(run: LoopRun, phase: Phase) -> None:
     """Leave the chip alone, and take back by one factor per matrix what that has cost."""
-    before = run.model.levels()
-    clock_of(run.model).wait(phase.wait_s)
-    if isinstance(phase.rule, config.Reprogram):
-        run.model.restore()
-    else:
-        run.model.restore_after(before)
+    leave_alone(run.model, phase.wait_s, isinstance(phase.rule, config.Reprogram))
     run.position = replace(run.position, waited=True)

@@ -24,7 +24,7 @@ from pcmsim.loop import judging
 from pcmsim.loop.learners import Drop, between_updates, method_of
 from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.online import Gradients, rest
-from pcmsim.loop.recording import recorded
+from pcmsim.loop.recording import OnStep, nothing, recorded
 from pcmsim.loop.stretches import backwards, observe, split, whole
 from pcmsim.networks import SpikingNetwork
 
@@ -50,7 +50,7 @@ def make_loop_learner(learning: Learning, network: SpikingNetwork, seed: int) ->
         return bptt
     if isinstance(learning, TruncatedBptt):
         return _truncated(learning.steps)
-    return _online(learning, network, seed)
+    return online(learning, network, seed)
 
 
 def bptt(model: LoopNetwork, batch: Batch, drop: Drop = None) -> Iterator[Part]:
@@ -70,7 +70,10 @@ def _truncated(steps: int) -> LoopLearner:
     return learner
 
 
-def _online(learning: Ostl | Eprop, network: SpikingNetwork, seed: int) -> LoopLearner:
+def online(
+    learning: Ostl | Eprop, network: SpikingNetwork, seed: int, on_step: OnStep = nothing
+) -> LoopLearner:
+    """A learner that goes forward in time; `on_step` is called after each time step."""
     method = method_of(learning, network, seed)
 
     def learner(model: LoopNetwork, batch: Batch, drop: Drop) -> Iterator[Part]:
@@ -78,11 +81,28 @@ def _online(learning: Ostl | Eprop, network: SpikingNetwork, seed: int) -> LoopL
         stretches = split(*between_updates(model.network, batch, learning))
         for number, stretch in enumerate(stretches, start=1):
             blocks, more = split(stretch, learning.block_steps), number < len(stretches)
-            shown, measure = scaled(model), partial(recorded, model)
+            shown, measure = scaled(model), partial(recorded, model, on_step=on_step)
             found = observe(shown, memory, blocks, batch.kind, method, more, measure)
             memory = found.memory
             _leave(model, found.gradients)
             yield Part(found.loss, int(stretch[2].sum()))
+
+    return learner
+
+
+def answering(on_step: OnStep = nothing) -> LoopLearner:
+    """Answers step by step and leaves no gradients: a learner that does not learn."""
+
+    @torch.no_grad()
+    def learner(model: LoopNetwork, batch: Batch, drop: Drop) -> Iterator[Part]:
+        states = model.network.rest(batch.inputs.shape[1])
+        logits = []
+        for row in whole(model.network, batch)[0].unbind(0):
+            states, answer = model.network.step(states, row, model.multiply)
+            on_step()
+            logits.append(answer)
+        loss = judging.loss(model.network, torch.stack(logits), batch).sum()
+        yield Part(loss.item(), int(judging.count(model.network, batch).sum()))
 
     return learner
 

@@ -4,6 +4,7 @@ from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
 from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
 from pcmsim.config.learning import Bptt, Eprop, Learning, Ostl, TruncatedBptt
+from pcmsim.config.live import Live
 from pcmsim.config.loop import (
     Accumulate,
     Aware,
@@ -62,6 +63,7 @@ __all__ = [
     "Hardware",
     "LeakyReadout",
     "Learning",
+    "Live",
     "Loop",
     "MultiGaussian",
     "Network",

@@ -8,28 +8,23 @@ from typing import Any
 
 import torch
 
-from pcmsim import runlog
-from pcmsim.config import Config, Network, load_config
+from pcmsim.config import Config
 from pcmsim.datasets import FACTS, Dataset, load
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import DataError, UsageError
-from pcmsim.files import replace
+from pcmsim.errors import UsageError
 from pcmsim.jobs import folder, in_loop, operations, software
+from pcmsim.jobs import known as known_run
 from pcmsim.jobs.learning import check_learning
 from pcmsim.loop import (
     Disturbance,
     EpochReport,
     Fit,
     evaluate,
-    load_checkpoint,
 )
 from pcmsim.networks import SpikingNetwork, objective
 from pcmsim.rng import key
 
 KIND = "train"
-AWARE = "aware"
-TAKING = "taking-over.json"
-CHECKPOINT = "checkpoint.safetensors"
 OnEpoch = Callable[[EpochReport], None]
 
 
@@ -66,14 +61,14 @@ def train(
     `DataError` for data that cannot be used or a disk that refuses; `PcmsimError` if the loss is
     no longer finite; `HardwareError` for a chip that fails.
     """
-    _check_sizes(config)
+    check_sizes(config)
     check_learning(config)
     in_loop.check(config)
     out = Path(out)
     if not resume:
         folder.check_new(out)
         if known is not None:
-            _check_known(config, known)
+            known_run.check_known(config, known)
     else:
         folder.check_same(out, KIND, config)
         if (out / folder.RESULTS).exists():
@@ -82,14 +77,14 @@ def train(
     if not resume:
         if known is not None:
             folder.check_same_data(known, dataset.source)
-            _check_whole(config, known)
+            known_run.check_whole(config, known)
         folder.create(out, KIND, config, dataset.source)
         if known is not None:
-            folder.write_json(out / TAKING, {"known": str(known.resolve())})
+            known_run.remember(known, out)
     else:
         folder.check_same_data(out, dataset.source)
     with folder.at_work(out):
-        _take_over(config, out)
+        known_run.take_over(config, out)
         return _run(config, dataset, out, on_epoch, on_aware, on_loop)
 
 
@@ -101,7 +96,7 @@ def _run(
     on_aware: OnEpoch | None,
     on_loop: in_loop.OnLoopEpoch | None,
 ) -> dict[str, Any]:
-    new = SpikingNetwork(*_new(config))
+    new = new_network(config)
     network, found = software.train_network(config, dataset, out, on_epoch, new)
     results = _results(config, dataset, network, found)
     results["operations"] = operations.described(network, dataset.test, config.hardware)
@@ -109,7 +104,7 @@ def _run(
     if config.loop is not None:
         start = network
         if config.aware is not None:
-            start, aware = _train_aware(config, dataset, out / AWARE, on_aware, network)
+            start, aware = _train_aware(config, dataset, out / known_run.AWARE, on_aware, network)
             results["aware_metric"] = evaluate(start, dataset.test).per_step
             results["aware_seconds"] = math.fsum(report.seconds for report in aware.history)
         task = in_loop.Task(config, config.loop, network, start, dataset)
@@ -118,43 +113,10 @@ def _run(
     return results
 
 
-def _check_known(config: Config, known: Path) -> None:
-    """Refuse a run whose networks are not those that `config` would train."""
-    before = load_config(known / folder.CONFIG)
-    wanted = ["seed", "data", "network", "training", "learning"]
-    for name in wanted if config.aware is None else [*wanted, "aware"]:
-        if getattr(before, name) != getattr(config, name):
-            raise UsageError(f"{known} was trained with another {name}; train without it")
-    device = folder.read_json(known / folder.ENVIRONMENT).get("device_sha256")
-    if config.aware is not None and device not in (None, folder.device_hash(config)):
-        raise UsageError(f"{known} was trained for other devices; train without it")
-
-
-def _check_whole(config: Config, known: Path) -> None:
-    """Refuse a run whose log and checkpoint do not both tell of all epochs."""
-    wanted = [("", config.training.epochs)]
-    if config.aware is not None:
-        wanted.append((AWARE, config.aware.training.epochs))
-    for name, epochs in wanted:
-        saved, log = load_checkpoint(known / name), known / name / software.LOG
-        rows = len(runlog.read(log)["epoch"]) if log.exists() else 0
-        if saved is None or len(saved.history) != epochs or rows != epochs:
-            raise DataError(f"{known / name} has not finished its {epochs} epochs; resume it first")
-
-
-def _take_over(config: Config, out: Path) -> None:
-    """Copy what was trained before, if it is to be; a copy that was broken off is made again."""
-    if not (out / TAKING).exists():
-        return
-    known = Path(folder.read_json(out / TAKING)["known"])
-    for name in ("",) if config.aware is None else ("", AWARE):
-        for file in (CHECKPOINT, software.LOG):
-            replace(out / name / file, (known / name / file).read_bytes())
-    (out / TAKING).unlink()
-
-
-def _new(config: Config) -> tuple[Network, torch.Generator]:
-    return config.network, torch.Generator().manual_seed(key(config.seed, "network"))
+def new_network(config: Config) -> SpikingNetwork:
+    """The network that `config` describes, with the weights that its seed begins with."""
+    generator = torch.Generator().manual_seed(key(config.seed, "network"))
+    return SpikingNetwork(config.network, generator)
 
 
 def _train_aware(
@@ -170,7 +132,7 @@ def _train_aware(
         raise UsageError("this configuration has no section aware")
     values = load_parameter_set(config.hardware.device).values
     disturbance = Disturbance(values, aware, config.seed, config.hardware)
-    network = SpikingNetwork(*_new(config))
+    network = new_network(config)
     if aware.start == "software":
         network.load_state_dict(trained.state_dict())
         disturbance.hold(network)
@@ -179,7 +141,8 @@ def _train_aware(
     )
 
 
-def _check_sizes(config: Config) -> None:
+def check_sizes(config: Config) -> None:
+    """Refuse a network that is not of the size of its data, or cannot answer what they ask."""
     for name in ("inputs", "outputs"):
         size, wanted = getattr(config.network, name), getattr(FACTS[config.data.name], name)
         if size != wanted:
