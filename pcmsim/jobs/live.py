@@ -129,18 +129,7 @@ def _live(
 ) -> dict[str, Any]:
     settings, loop = _sections(config)
     seed = key(config.seed, "chip", 0)
-    arrays = in_loop.opened(network, config.hardware, seed)
-    network = deepcopy(network)
-    if loop.clip_rms is not None:
-        hold_all(network, loop.clip_rms)
-    task = in_loop.Task(config, loop, network, network, dataset)
-    run = begin(in_loop.mapped(network, arrays, task.hardware), loop)
-    folder.make(out / CHIP)
-    restore_training(run, arrays, out / CHIP)
-    save = Autosave(arrays, out / CHIP, loop.checkpoint_minutes)
-    if not isinstance(arrays, Restorable):
-        for array in run.model.arrays.values():
-            array.crossbar = Announcing(array.crossbar, lambda: save.save(run))
+    run, save = _chip(config, loop, dataset, network, seed, out / CHIP)
     log = _Log(out / LOG, dataset, settings.window, run.position.batch)
     clock = next(iter(run.model.arrays.values())).crossbar.clock
 
@@ -152,6 +141,25 @@ def _live(
     with save.guarding(run):
         stream_on(run, source, lambda r: end.ahead(r.position.batch, clock.now_s), mark, log)
     return _results(config, dataset, log.rows(), run.position.batch, clock.now_s)
+
+
+def _chip(
+    config: Config, loop: Loop, dataset: Dataset, network: SpikingNetwork, seed: int, out: Path
+) -> tuple[LoopRun, Autosave]:
+    """The network on its chip, as the checkpoint in `out` left it, and what saves it there."""
+    arrays = in_loop.opened(network, config.hardware, seed)
+    network = deepcopy(network)
+    if loop.clip_rms is not None:
+        hold_all(network, loop.clip_rms)
+    hardware = in_loop.Task(config, loop, network, network, dataset).hardware
+    run = begin(in_loop.mapped(network, arrays, hardware), loop)
+    folder.make(out)
+    restore_training(run, arrays, out)
+    save = Autosave(arrays, out, loop.checkpoint_minutes)
+    if not isinstance(arrays, Restorable):
+        for array in run.model.arrays.values():
+            array.crossbar = Announcing(array.crossbar, lambda: save.save(run))
+    return run, save
 
 
 class _Log:

@@ -55,6 +55,8 @@ def test_a_stream_that_is_stopped_and_ended_goes_on_as_an_unbroken_one(tmp_path)
         np.testing.assert_array_equal(rows[name], wanted[name], err_msg=name)
     assert rows["sequences"].tolist() == [2.0, 4.0, 6.0]
     assert np.diff(rows["chip_s"]).min() > 2 * 60.0
+    live(build(TINY), tmp_path / "again", end=End(sequences=2), known_run=tmp_path / "whole")
+    assert table(tmp_path / "again")["loss"][0] == wanted["loss"][0]
     pairs = (rows["loss"][1:] + rows["loss"][:-1]) / 2
     np.testing.assert_allclose(rows["sliding_loss"], [rows["loss"][0], *pairs])
     assert results["set_pulses"] == rows["set_pulses"].sum() > 0
