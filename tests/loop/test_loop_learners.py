@@ -68,7 +68,10 @@ def gradients(learning, model, batch):
     return found
 
 
-@pytest.mark.parametrize(("recurrent", "unit"), [(False, "snu"), (True, "snu"), (True, "ssnu")])
+@pytest.mark.parametrize(
+    ("recurrent", "unit"),
+    [(False, "snu"), pytest.param(True, "snu", marks=pytest.mark.slow), (True, "ssnu")],
+)
 def test_deferred_ostl_has_the_gradients_of_bptt_gains_and_restoring_factors_included(
     recurrent, unit, dataset
 ):
@@ -137,6 +140,7 @@ def test_every_step_passes_all_layers_before_the_next_begins_and_takes_its_time(
     assert clock.now_s - before_s == len(model.weights) * steps
 
 
+@pytest.mark.slow
 def test_an_update_within_the_sequence_is_felt_by_its_next_step(dataset):
     batch, moved = pad(dataset.train.rolls[:1]), []
     rule = Ostl(rule="ostl", update="step")
@@ -177,7 +181,9 @@ def trained(learning, loop, dataset, on_batch=None, **chip):
     return run, arrays
 
 
-@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize(
+    "recurrent", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["forward", "recurrent"]
+)
 def test_on_an_ideal_chip_deferred_updates_lead_where_bptt_leads(recurrent, dataset):
     loop = loop_of({"name": "reprogram", "g_threshold": 1e-3}, epochs=2)
     ends = [
@@ -193,7 +199,9 @@ def test_on_an_ideal_chip_deferred_updates_lead_where_bptt_leads(recurrent, data
     assert losses[0][1] < 0.97 * losses[0][0]
 
 
-@pytest.mark.parametrize("learning", [STEPWISE, EPROP], ids=["ostl", "eprop"])
+@pytest.mark.parametrize(
+    "learning", [STEPWISE, pytest.param(EPROP, marks=pytest.mark.slow)], ids=["ostl", "eprop"]
+)
 def test_a_network_learns_online_from_noisy_devices(learning, dataset):
     loop = loop_of({"name": "accumulate"}, epochs=6)
     run, _ = trained(learning, loop, dataset)

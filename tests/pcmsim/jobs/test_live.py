@@ -65,9 +65,9 @@ def test_a_stream_that_is_stopped_and_ended_goes_on_as_an_unbroken_one(tmp_path)
 def test_the_command_streams_until_the_chip_shows_the_time_and_can_be_frozen(pcmsim, tmp_path):
     path, run = tmp_path / "tiny.yaml", tmp_path / "run"
     path.write_text(yaml.safe_dump(TINY))
-    code, out, err = pcmsim("live", path, "--out", run, "--frozen", "--hours", 0.1)
+    code, out, err = pcmsim("live", path, "--out", run, "--frozen", "--hours", 0.04)
     assert code == 0, err
-    assert "synthetic, frozen: 7 sequences, chip at 6" in out
+    assert "synthetic, frozen: 4 sequences, chip at 3" in out
     assert table(run)["set_pulses"].sum() == 0
     code, _, err = pcmsim("live", path, "--out", run, "--resume")
     assert code == 2
