@@ -3,8 +3,8 @@
 `fit` trains in software, `evaluate` measures a network whose products come from software or,
 through `multiply`, from a chip, and `stream` runs it on a chip step by step, as it is deployed.
 With the hardware in the loop, `open_arrays` gives the crossbars of a chip, simulated or real,
-`LoopNetwork` puts a network onto them, and `train_in_loop` trains it there. Runs that were stopped
-go on from their checkpoint, bit for bit.
+`LoopNetwork` puts a network onto them, `train_in_loop` trains it there, and `live` lets it learn
+while it answers. Runs that were stopped go on from their checkpoint, bit for bit.
 """
 
 from pcmsim.loop.announcing import Announcing
@@ -18,7 +18,9 @@ from pcmsim.loop.guarded import Guarded, HardwareError
 from pcmsim.loop.in_loop import train_in_loop
 from pcmsim.loop.judging import inputs
 from pcmsim.loop.linear import HardwareLinear, measured_product
+from pcmsim.loop.live import LiveReport, Stream, live
 from pcmsim.loop.loop_checkpoint import restore_training, save_training
+from pcmsim.loop.loop_learners import LoopLearner, make_loop_learner
 from pcmsim.loop.loop_network import LoopNetwork
 from pcmsim.loop.loop_run import LoopReport, LoopRun, begin
 from pcmsim.loop.measured import measured, program_network
@@ -42,6 +44,8 @@ __all__ = [
     "Guarded",
     "HardwareError",
     "HardwareLinear",
+    "LiveReport",
+    "LoopLearner",
     "LoopNetwork",
     "LoopReport",
     "LoopRun",
@@ -50,6 +54,7 @@ __all__ = [
     "Restorable",
     "SimulatedArrays",
     "SimulatedCrossbar",
+    "Stream",
     "Streamed",
     "Timekeeper",
     "WeightArray",
@@ -63,7 +68,9 @@ __all__ = [
     "hold_all",
     "in_batches",
     "inputs",
+    "live",
     "load_checkpoint",
+    "make_loop_learner",
     "measured",
     "measured_product",
     "one_thread",

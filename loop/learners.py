@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor
 
 from pcmsim.config import ActivityBounds, Bptt, Eprop, Learning, Ostl, TruncatedBptt
-from pcmsim.datasets import Batch, Kind
+from pcmsim.datasets import Batch
 from pcmsim.errors import UsageError
 from pcmsim.loop import judging
 from pcmsim.loop.homeostasis import Drop, Homeostat
-from pcmsim.loop.online import Method, carry, random_feedback, rest, see, step_loss
-from pcmsim.networks import SpikingNetwork, States, objective, stretch
-from pcmsim.networks.unit import State
+from pcmsim.loop.online import Method, random_feedback, rest
+from pcmsim.loop.stretches import Stretch, backwards, observe, split, whole
+from pcmsim.networks import SpikingNetwork
 
 Seen = Callable[[], AbstractContextManager[None]]
 Learner = Callable[[SpikingNetwork, Batch, Drop, Seen], Iterator[float]]
@@ -52,7 +51,7 @@ def method_of(learning: Ostl | Eprop, network: SpikingNetwork, seed: int) -> Met
 
 def _bptt(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
     with seen():
-        loss = judging.loss(network, network(_inputs(network, batch), dropout=drop), batch).sum()
+        loss = judging.loss(network, network(whole(network, batch)[0], dropout=drop), batch).sum()
         network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
     yield loss.item()
@@ -65,7 +64,7 @@ def _bounded(activity: ActivityBounds) -> Learner:
         homeostat = Homeostat(activity, torch.from_numpy(batch.mask), drop)
         judged = int(judging.count(network, batch).sum())
         with seen():
-            outputs = network(_inputs(network, batch), dropout=homeostat)
+            outputs = network(whole(network, batch)[0], dropout=homeostat)
             loss = judging.loss(network, outputs, batch).sum()
             network.zero_grad()
             (loss + judged * homeostat.total()).backward()  # type: ignore[no-untyped-call]
@@ -78,74 +77,44 @@ def _truncated(learning: TruncatedBptt) -> Learner:
     """Backwards through stretches of time steps, with one update per batch or per stretch."""
 
     def learner(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
-        parts = [torch.split(a, learning.steps) for a in _tensors(network, batch)]
-        stretches = list(zip(*parts, strict=True))
         states = network.rest(batch.inputs.shape[1])
-        every = 1 if learning.update == "step" else len(stretches)
-        for first in range(0, len(stretches), every):
+        for parts in updates(network, batch, learning):
             total = 0.0
             with seen():
                 network.zero_grad()
-                for part in stretches[first : first + every]:
-                    states, loss = _backwards(network, states, part, batch.kind)
+                for part in parts:
+                    states, loss = backwards(network, states, part, batch.kind)
                     total += loss
             yield total
 
     return learner
 
 
-def _backwards(
-    network: SpikingNetwork, states: States, part: tuple[Tensor, ...], kind: Kind
-) -> tuple[States, float]:
-    """Add the gradients of one stretch; the states after it, without their past, and its loss."""
-    x, targets, mask = part
-    states, logits = stretch(network, states, x)
-    loss = objective(kind, network.rates).loss(logits, targets, mask).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
-    return tuple(_cut(state) for state in states), loss.item()
-
-
-def _cut(state: State) -> State:
-    """The same state without its past."""
-    trace = state.adaptation
-    kept = None if trace is None else trace.detach()
-    return State(state.potential.detach(), state.output.detach(), kept)
-
-
 def _online(learning: Ostl | Eprop, method: Method) -> Learner:
     def learner(network: SpikingNetwork, batch: Batch, drop: Drop, seen: Seen) -> Iterator[float]:
-        tensors = _tensors(network, batch)
-        every = len(tensors[0]) if learning.update == "deferred" else learning.update_steps
         memory = rest(network, batch.inputs.shape[1], method.recurrence)
-        stretches = list(zip(*(torch.split(a, every) for a in tensors), strict=True))
-        for number, piece in enumerate(stretches):
-            total = 0.0
-            blocks = list(zip(*(torch.split(a, learning.block_steps) for a in piece), strict=True))
+        stretches = split(*between_updates(network, batch, learning))
+        for number, stretch in enumerate(stretches, start=1):
+            blocks, more = split(stretch, learning.block_steps), number < len(stretches)
             with seen():
-                network.zero_grad()
-                for place, (x, targets, mask) in enumerate(blocks):
-                    found = see(network, memory, x, step_loss(batch.kind, targets, mask), method)
-                    # Nobody asks for the eligibilities after the last block.
-                    if number + 1 < len(stretches) or place + 1 < len(blocks):
-                        memory = carry(memory, found)
-                    _add(network, found.gradients)
-                    total += found.loss
-            yield total
+                found = observe(network, memory, blocks, batch.kind, method, more)
+            memory = found.memory
+            for name, parameter in network.named_parameters():
+                parameter.grad = found.gradients[name]
+            yield found.loss
 
     return learner
 
 
-def _add(network: SpikingNetwork, gradients: dict[str, Tensor]) -> None:
-    for name, parameter in network.named_parameters():
-        found = gradients[name]
-        parameter.grad = found if parameter.grad is None else parameter.grad + found
+def between_updates(
+    network: SpikingNetwork, batch: Batch, learning: Ostl | Eprop
+) -> tuple[Stretch, int]:
+    """All steps of a batch, and after how many of them there is an update."""
+    steps = whole(network, batch)
+    return steps, len(steps[0]) if learning.update == "deferred" else learning.update_steps
 
 
-def _tensors(network: SpikingNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    x = _inputs(network, batch)
-    return x, *judging.wanted(batch, network.readout.weight)
-
-
-def _inputs(network: SpikingNetwork, batch: Batch) -> Tensor:
-    x = judging.inputs(batch)
-    return x.to(network.readout.weight.dtype) if x.is_floating_point() else x
+def updates(network: SpikingNetwork, batch: Batch, learning: TruncatedBptt) -> list[list[Stretch]]:
+    """The stretches that gradients go back through, together where they share an update."""
+    stretches = split(whole(network, batch), learning.steps)
+    return [[part] for part in stretches] if learning.update == "step" else [stretches]

@@ -82,6 +82,20 @@ def clock_of(model: LoopNetwork) -> Timekeeper:
     return next(iter(model.arrays.values())).crossbar.clock
 
 
+def leave_alone(model: LoopNetwork, duration_s: float, written: bool) -> None:
+    """Leave the chip alone for `duration_s`, and restore what drift has taken meanwhile [s].
+
+    By one factor per matrix: to what is believed if devices are `written` to it now and then, or
+    never changed; else by what was lost.
+    """
+    before = model.levels()
+    clock_of(model).wait(duration_s)
+    if written:
+        model.restore()
+    else:
+        model.restore_after(before)
+
+
 def clamp(model: LoopNetwork, name: str) -> None:
     """Hold a matrix within what pairs can show; wanting more would only pile up."""
     array, weight = model.arrays[name], model.weights[name]

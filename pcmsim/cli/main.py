@@ -13,6 +13,7 @@ from pcmsim.cli.convert import convert
 from pcmsim.cli.demo import demo
 from pcmsim.cli.devices import devices
 from pcmsim.cli.drift import drift
+from pcmsim.cli.live import live
 from pcmsim.cli.measure import measure
 from pcmsim.cli.report import report
 from pcmsim.cli.study import study
@@ -20,7 +21,9 @@ from pcmsim.cli.train import train
 from pcmsim.errors import PcmsimError
 
 USAGE, DATA, INTERRUPTED = 2, 3, 130
-STOPPED = "stopped; what was written stays, and a training run or a study goes on with --resume"
+STOPPED = (
+    "stopped; what was written stays, and a training or live run or a study goes on with --resume"
+)
 
 app = typer.Typer(
     help="Spiking networks on phase-change memory: train, write onto simulated chips, and watch "
@@ -31,7 +34,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (train, drift, study, report, devices, measure, check, calibrate, convert, demo):
+for command in (
+    train,
+    live,
+    drift,
+    study,
+    report,
+    devices,
+    measure,
+    check,
+    calibrate,
+    convert,
+    demo,
+):
     app.command()(command)
 
 

@@ -5,6 +5,7 @@ from pcmsim.config.convolution import Convolution, Extent, before_pooling, exten
 from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
 from pcmsim.config.learning import Bptt, Eprop, Learning, Ostl, TruncatedBptt
+from pcmsim.config.live import Live
 from pcmsim.config.loop import (
     Accumulate,
     Aware,
@@ -68,6 +69,7 @@ __all__ = [
     "Initial",
     "LeakyReadout",
     "Learning",
+    "Live",
     "Loop",
     "MultiGaussian",
     "Network",

@@ -1,6 +1,6 @@
-"""How gradients are found in software: backwards through time, or while a sequence goes by.
+"""How gradients are found: backwards through time, or while a sequence goes by.
 
-For the sections `training` and `aware`; in the loop gradients go backwards through time.
+For the sections `training`, `aware` and `loop`, where products come from the arrays.
 """
 
 from typing import Annotated, Literal

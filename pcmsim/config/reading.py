@@ -13,6 +13,7 @@ from pcmsim.config.base import Section
 from pcmsim.config.explaining import explain, parse
 from pcmsim.config.hardware import Hardware
 from pcmsim.config.learning import Bptt, Learning
+from pcmsim.config.live import Live
 from pcmsim.config.loop import Aware, Loop
 from pcmsim.config.network import Network
 from pcmsim.config.software import Data, Training
@@ -21,7 +22,10 @@ from pcmsim.yamltext import load_yaml
 
 
 class Config(Section):
-    """A whole run; with a section `loop` it trains with the hardware in the loop."""
+    """A whole run; with a section `loop` it trains with the hardware in the loop.
+
+    The section `live` is for `pcmsim live`.
+    """
 
     seed: Annotated[int, Field(ge=0)] = 0
     data: Data
@@ -31,6 +35,7 @@ class Config(Section):
     hardware: Hardware = Hardware()
     aware: Aware | None = None
     loop: Loop | None = None
+    live: Live | None = None
 
 
 def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:

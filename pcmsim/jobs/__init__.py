@@ -7,6 +7,7 @@ from pcmsim.jobs.convert import Conversion, convert
 from pcmsim.jobs.curves import CURVE_COLUMNS, curves, sparklines
 from pcmsim.jobs.demo import demo, demo_config, free_folder
 from pcmsim.jobs.drift import drift, drift_times, hardware_of, temperature_of
+from pcmsim.jobs.live import End, live
 from pcmsim.jobs.measure import measure
 from pcmsim.jobs.report import report
 from pcmsim.jobs.sampling import Sample, sample
@@ -16,6 +17,7 @@ from pcmsim.jobs.train import train
 __all__ = [
     "CURVE_COLUMNS",
     "Conversion",
+    "End",
     "FileCheck",
     "Order",
     "Sample",
@@ -33,6 +35,7 @@ __all__ = [
     "fit_files",
     "free_folder",
     "hardware_of",
+    "live",
     "measure",
     "report",
     "sample",

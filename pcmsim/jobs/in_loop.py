@@ -31,6 +31,7 @@ from pcmsim.loop import (
     follow,
     guarded,
     hold_all,
+    make_loop_learner,
     open_arrays,
     restore_training,
     train_in_loop,
@@ -133,15 +134,15 @@ def _chip(task: Task, index: int, out: Path, on_epoch: OnLoopEpoch | None) -> di
     if (out / folder.RESULTS).exists():
         return done(folder.read_results(out, KIND), out)
     seed = key(task.config.seed, "chip", index)
-    arrays = _open(task, seed)
+    arrays = opened(task.start, task.config.hardware, seed)
     transfer = _transfer(task, arrays, out / TRANSFER)
     # The same chip from its making; of a real one there is no second, and it goes on.
     if task.config.hardware.driver is None:
-        arrays = _open(task, seed)
+        arrays = opened(task.start, task.config.hardware, seed)
     network = deepcopy(task.start)
     if task.loop.clip_rms is not None:
         hold_all(network, task.loop.clip_rms)
-    model = _mapped(network, arrays, task.hardware, task.loop.forward == "readback")
+    model = mapped(network, arrays, task.hardware, task.loop.forward == "readback")
 
     def report(epoch: LoopReport) -> None:
         if on_epoch is not None:
@@ -187,7 +188,7 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
     before = folder.read_json(file) if file.exists() else {}
     if before.get("measured") is not None:
         return checked_rows(before["measured"], file)
-    model = _mapped(deepcopy(task.software), arrays, task.config.hardware)
+    model = mapped(deepcopy(task.software), arrays, task.config.hardware)
     if not before or isinstance(arrays, Restorable):
         for name, array in model.arrays.items():
             array.write(model.weights[name].detach().numpy())
@@ -197,12 +198,13 @@ def _transfer(task: Task, arrays: Mapping[str, Crossbar], file: Path) -> list[di
     return measured
 
 
-def _open(task: Task, seed: int) -> Mapping[str, Crossbar]:
-    shapes = {name: (len(w), w.shape[1]) for name, w in task.start.matrices().items()}
-    return open_arrays(shapes, task.config.hardware, seed)
+def opened(network: SpikingNetwork, hardware: Hardware, seed: int) -> Mapping[str, Crossbar]:
+    """A chip with an array for each matrix of `network`."""
+    shapes = {name: (len(w), w.shape[1]) for name, w in network.matrices().items()}
+    return open_arrays(shapes, hardware, seed)
 
 
-def _mapped(
+def mapped(
     network: SpikingNetwork,
     arrays: Mapping[str, Crossbar],
     hardware: Hardware,
@@ -211,11 +213,11 @@ def _mapped(
     """`network` on the arrays, scaled but not written."""
     values = load_parameter_set(hardware.device).values
     checked = guarded(arrays, hardware)
-    mapped = {
+    on_arrays = {
         name: WeightArray.fitted(checked[name], weight.detach().numpy(), values, hardware)
         for name, weight in network.matrices().items()
     }
-    return LoopNetwork(network, mapped, reads_back)
+    return LoopNetwork(network, on_arrays, reads_back)
 
 
 def _train(
@@ -240,8 +242,10 @@ def _train(
         runlog.append(out / LOG, asdict(epoch), units)
         on_epoch(epoch)
 
+    # Random feedback is that of training in software, which the weights have grown to fit.
+    learner = make_loop_learner(task.config.learning, model.network, task.config.seed)
     with save.guarding(run):
-        train_in_loop(run, task.dataset, task.loop, seed, save, report)
+        train_in_loop(run, task.dataset, task.loop, seed, save, report, learner)
     return run.history
 
 

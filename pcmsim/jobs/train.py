@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 
-from pcmsim import runlog
-from pcmsim.config import Config, Fluctuation, load_config
+from pcmsim.config import Config, Fluctuation
 from pcmsim.datasets import Dataset, load
 from pcmsim.devices import load_parameter_set
-from pcmsim.errors import DataError, UsageError
-from pcmsim.files import replace
+from pcmsim.errors import UsageError
 from pcmsim.jobs import folder, in_loop, operations, software
+from pcmsim.jobs import known as known_run
 from pcmsim.jobs.learning import check_learning
 from pcmsim.jobs.sizes import check_found, check_sizes
 from pcmsim.loop import (
@@ -23,7 +22,6 @@ from pcmsim.loop import (
     Fit,
     evaluate,
     inputs,
-    load_checkpoint,
     one_thread,
 )
 from pcmsim.networks import SpikingNetwork, fluctuate, shape_text
@@ -31,9 +29,6 @@ from pcmsim.rng import key
 from pcmsim.units import perplexity
 
 KIND = "train"
-AWARE = "aware"
-TAKING = "taking-over.json"
-CHECKPOINT = "checkpoint.safetensors"
 OnEpoch = Callable[[EpochReport], None]
 
 
@@ -77,25 +72,25 @@ def train(
     if not resume:
         folder.check_new(out)
         if known is not None:
-            _check_known(config, known)
+            known_run.check_known(config, known)
     else:
         folder.check_same(out, KIND, config)
         if (out / folder.RESULTS).exists():
             return folder.read_results(out, KIND)
     dataset = load(config.data, config.seed, data_path, on_load)
     check_found(config, dataset)
-    new = _new(config, dataset)
+    new = new_network(config, dataset)
     if not resume:
         if known is not None:
             folder.check_same_data(known, dataset.source)
-            _check_whole(config, known)
+            known_run.check_whole(config, known)
         folder.create(out, KIND, config, dataset.source)
         if known is not None:
-            folder.write_json(out / TAKING, {"known": str(known.resolve())})
+            known_run.remember(known, out)
     else:
         folder.check_same_data(out, dataset.source)
     with folder.at_work(out):
-        _take_over(config, out)
+        known_run.take_over(config, out)
         return _run(config, dataset, new, out, on_epoch, on_aware, on_loop)
 
 
@@ -114,7 +109,7 @@ def _run(
     if config.loop is not None:
         start = network
         if config.aware is not None:
-            start, aware = _train_aware(config, dataset, out / AWARE, on_aware, network)
+            start, aware = _train_aware(config, dataset, out / known_run.AWARE, on_aware, network)
             results["aware_metric"] = evaluate(start, dataset.test).per_step
             results["aware_seconds"] = math.fsum(report.seconds for report in aware.history)
         task = in_loop.Task(config, config.loop, network, start, dataset)
@@ -123,42 +118,7 @@ def _run(
     return results
 
 
-def _check_known(config: Config, known: Path) -> None:
-    """Refuse a run whose networks are not those that `config` would train."""
-    before = load_config(known / folder.CONFIG)
-    wanted = ["seed", "data", "network", "training", "learning"]
-    for name in wanted if config.aware is None else [*wanted, "aware"]:
-        if getattr(before, name) != getattr(config, name):
-            raise UsageError(f"{known} was trained with another {name}; train without it")
-    device = folder.read_json(known / folder.ENVIRONMENT).get("device_sha256")
-    if config.aware is not None and device not in (None, folder.device_hash(config)):
-        raise UsageError(f"{known} was trained for other devices; train without it")
-
-
-def _check_whole(config: Config, known: Path) -> None:
-    """Refuse a run whose log and checkpoint do not both tell of all epochs."""
-    wanted = [("", config.training.epochs)]
-    if config.aware is not None:
-        wanted.append((AWARE, config.aware.training.epochs))
-    for name, epochs in wanted:
-        saved, log = load_checkpoint(known / name), known / name / software.LOG
-        rows = len(runlog.read(log)["epoch"]) if log.exists() else 0
-        if saved is None or len(saved.history) != epochs or rows != epochs:
-            raise DataError(f"{known / name} has not finished its {epochs} epochs; resume it first")
-
-
-def _take_over(config: Config, out: Path) -> None:
-    """Copy what was trained before, if it is to be; a copy that was broken off is made again."""
-    if not (out / TAKING).exists():
-        return
-    known = Path(folder.read_json(out / TAKING)["known"])
-    for name in ("",) if config.aware is None else ("", AWARE):
-        for file in (CHECKPOINT, software.LOG):
-            replace(out / name / file, (known / name / file).read_bytes())
-    (out / TAKING).unlink()
-
-
-def _new(config: Config, dataset: Dataset) -> SpikingNetwork:
+def new_network(config: Config, dataset: Dataset) -> SpikingNetwork:
     """A network before training, the same for the same configuration and data."""
     generator = torch.Generator().manual_seed(key(config.seed, "network"))
     network = SpikingNetwork(config.network, generator)
@@ -184,7 +144,7 @@ def _train_aware(
         raise UsageError("this configuration has no section aware")
     values = load_parameter_set(config.hardware.device).values
     disturbance = Disturbance(values, aware, config.seed, config.hardware)
-    network = _new(config, dataset)
+    network = new_network(config, dataset)
     if aware.start == "software":
         network.load_state_dict(trained.state_dict())
         disturbance.hold(network)

@@ -26,10 +26,10 @@ def stretch(network: SpikingNetwork, states: States, x: Tensor) -> tuple[States,
     after = []
     for name, state in zip(names, states, strict=True):
         outputs, layer = [], network.get_submodule(name)
-        for row in x.unbind(0):
+        for row in network.seen(name, x).unbind(0):
             state = layer.step(state, row)  # type: ignore[operator]
             outputs.append(state.output)
         after.append(state)
-        x = torch.stack(outputs)
+        x = network.sent(name, torch.stack(outputs))
     logits: Tensor = network.readout(x) if isinstance(network.readout, Readout) else x
     return tuple(after), logits

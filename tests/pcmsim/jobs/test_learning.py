@@ -2,13 +2,17 @@ import pytest
 
 from pcmsim.config import build
 from pcmsim.errors import UsageError
-from pcmsim.jobs import train
+from pcmsim.jobs import in_loop, train
 
 ONLINE, EPROP = {"rule": "ostl"}, {"rule": "eprop"}
 CUT = {"rule": "truncated_bptt", "steps": 3}
 
 
-def config(learning, unit="ssnu", **training):
+LOOP = {"chips": 1, "times_s": [0.0], "compensation": ["none"]}
+LOOP["phases"] = [{"rule": {"name": "accumulate"}, "epochs": 1, "learning_rate": 5e-3}]
+
+
+def config(learning, unit="ssnu", loop=None, **training):
     settings = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "optimiser": "sgd"}
     return build(
         {
@@ -16,6 +20,7 @@ def config(learning, unit="ssnu", **training):
             "network": {"unit": unit, "hidden": [8], "recurrent": True},
             "training": {**settings, **training},
             "learning": learning,
+            "loop": loop,
         }
     )
 
@@ -46,6 +51,7 @@ def test_the_section_learning_reaches_training(tmp_path):
         (ONLINE, {"dropout": 0.1}, "training.dropout = 0.1: learning.rule ostl knows no dropout"),
         (CUT, {"dropout": 0.1}, "knows no dropout"),
         (CUT, {"activity": {"upper": 0.1}}, "training.activity: learning.rule truncated_bptt"),
+        (EPROP, {"loop": {**LOOP, "dropout": 0.1}}, "loop.dropout = 0.1: learning.rule eprop"),
         (
             {**ONLINE, "update_steps": 4},
             {},
@@ -63,3 +69,17 @@ def test_a_known_run_that_was_trained_by_another_rule_is_refused(tmp_path):
     train(config(ONLINE), tmp_path / "known")
     with pytest.raises(UsageError, match="trained with another learning"):
         train(config({"rule": "bptt"}), tmp_path / "run", known=tmp_path / "known")
+
+
+def test_the_section_learning_reaches_the_loop_with_the_feedback_of_software(tmp_path, monkeypatch):
+    asked = []
+
+    def noted(learning, network, seed):
+        asked.append((learning, seed))
+        raise UsageError("far enough")
+
+    monkeypatch.setattr(in_loop, "make_loop_learner", noted)
+    wanted = config(EPROP, loop=LOOP)
+    with pytest.raises(UsageError, match="far enough"):
+        train(wanted, tmp_path / "run")
+    assert asked == [(wanted.learning, wanted.seed)]

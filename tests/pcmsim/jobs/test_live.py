@@ -1,0 +1,115 @@
+"""Live runs: what they leave, that they go on, and what they refuse."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from pcmsim import runlog
+from pcmsim.cli import console
+from pcmsim.config import build
+from pcmsim.errors import UsageError
+from pcmsim.jobs import End, live
+
+TINY = {
+    "seed": 1,
+    "data": {"name": "synthetic"},
+    "network": {"unit": "ssnu", "hidden": [12]},
+    "training": {"epochs": 2, "batch_size": 4, "learning_rate": 0.02},
+    "hardware": {"scale": "column"},
+    "loop": {
+        "checkpoint_minutes": 0.0,
+        "phases": [{"rule": {"name": "accumulate"}, "epochs": 1, "learning_rate": 0.01}],
+    },
+    "live": {"pause_s": 60.0, "interval": 2, "window": 2},
+}
+
+
+def table(run):
+    found = runlog.read(run / "live.h5")
+    return {name: column for name, column in found.items() if name != "seconds"}
+
+
+def changed(**sections):
+    return build({**TINY, **sections})
+
+
+def test_a_stream_that_is_stopped_and_ended_goes_on_as_an_unbroken_one(tmp_path):
+    whole = live(build(TINY), tmp_path / "whole", end=End(sequences=6))
+
+    def stop(done, _):
+        if done == 3:
+            raise console.Stopped
+
+    with pytest.raises(console.Stopped):
+        live(build(TINY), tmp_path / "run", on_sequence=stop)
+    live(build(TINY), tmp_path / "run", resume=True, end=End(sequences=5))
+    results = live(build(TINY), tmp_path / "run", resume=True, end=End(sequences=6))
+    assert results == whole
+    rows, wanted = table(tmp_path / "run"), table(tmp_path / "whole")
+    for name in rows | wanted:
+        np.testing.assert_array_equal(rows[name], wanted[name], err_msg=name)
+    assert rows["sequences"].tolist() == [2.0, 4.0, 6.0]
+    assert np.diff(rows["chip_s"]).min() > 2 * 60.0
+    live(build(TINY), tmp_path / "again", end=End(sequences=2), known_run=tmp_path / "whole")
+    assert table(tmp_path / "again")["loss"][0] == wanted["loss"][0]
+    pairs = (rows["loss"][1:] + rows["loss"][:-1]) / 2
+    np.testing.assert_allclose(rows["sliding_loss"], [rows["loss"][0], *pairs])
+    assert results["set_pulses"] == rows["set_pulses"].sum() > 0
+
+
+def test_the_command_streams_until_the_chip_shows_the_time_and_can_be_frozen(pcmsim, tmp_path):
+    path, run = tmp_path / "tiny.yaml", tmp_path / "run"
+    path.write_text(yaml.safe_dump(TINY))
+    code, out, err = pcmsim("live", path, "--out", run, "--frozen", "--hours", 0.04)
+    assert code == 0, err
+    assert "synthetic, frozen: 4 sequences, chip at 3" in out
+    assert table(run)["set_pulses"].sum() == 0
+    code, _, err = pcmsim("live", path, "--out", run, "--resume")
+    assert code == 2
+    assert "live.frozen = False" in err
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"live": None}, "needs the sections live and loop"),
+        ({"loop": None}, "needs the sections live and loop"),
+        ({"loop": {**TINY["loop"], "dropout": 0.1}}, "loop.dropout = 0.1"),
+        ({"loop": {**TINY["loop"], "forward": "readback"}}, "loop.forward = readback"),
+        ({"network": {"unit": "ssnu", "trained_decay": True}}, "live.learning.rule ostl is for"),
+        ({"aware": {"training": TINY["training"]}}, "take out the section aware"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_any_work(sections, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        live(changed(**sections), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_ends_that_are_none_are_refused():
+    with pytest.raises(UsageError, match="sequences = 0"):
+        End(sequences=0)
+    with pytest.raises(UsageError, match="hours = nan"):
+        End(hours=float("nan"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_stream_with_exit_code_130_and_a_state_to_go_on_from(tmp_path):
+    path, run = tmp_path / "tiny.yaml", tmp_path / "run"
+    path.write_text(yaml.safe_dump(TINY))
+    command = [sys.executable, "-m", "pcmsim", "live", str(path), "--out", str(run)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not (run / "live.h5").exists() and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; what was written stays" in err
+    before = table(run)["loss"]
+    live(build(TINY), run, resume=True, end=End(sequences=2 * len(before) + 4))
+    np.testing.assert_array_equal(table(run)["loss"][: len(before)], before)
