@@ -49,22 +49,37 @@ def groups(network: SpikingNetwork, weight_decay: float) -> list[dict[str, Any]]
 
 def adamw(network: SpikingNetwork, training: Training) -> torch.optim.AdamW:
     """Adam with decoupled weight decay (arXiv:1711.05101) over all parameters of `network`."""
-    return torch.optim.AdamW(groups(network, training.weight_decay), lr=training.learning_rate)
+    parameters = groups(network, training.weight_decay)
+    return torch.optim.AdamW(parameters, lr=training.learning_rate, eps=epsilon(training))
+
+
+def epsilon(training: Training) -> float:
+    """What is added to the root of the mean square gradient before it divides."""
+    return 1e-8 if training.epsilon is None else training.epsilon
 
 
 def make_optimiser(network: SpikingNetwork, training: Training) -> torch.optim.Optimizer:
     """The optimiser that `training` names, over all parameters of `network` (see `groups`).
 
-    "adamw" and "adam" (arXiv:1412.6980), "rmsprop" (with the usual average over 100 steps) and
-    "sgd", with `momentum` v <- m v + g, w <- w - rate v.
+    "adamw" and "adam" (arXiv:1412.6980), "rmsprop", m <- a m + (1 - a) g^2 and
+    w <- w - rate g / (sqrt(m) + epsilon) with the `smoothing` a, and "sgd", with `momentum`
+    v <- m v + g, w <- w - rate v.
+
+    >>> from pcmsim.config import Network
+    >>> given = {"optimiser": "rmsprop", "smoothing": 0.9, "epsilon": 1e-5}
+    >>> training = Training(epochs=1, batch_size=1, learning_rate=0.1, **given)
+    >>> group = make_optimiser(SpikingNetwork(Network(unit="snu")), training).param_groups[0]
+    >>> group["alpha"], group["eps"]
+    (0.9, 1e-05)
     """
     parameters, rate = groups(network, training.weight_decay), training.learning_rate
     if training.optimiser == "adamw":
         return adamw(network, training)
     if training.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=rate)
+        return torch.optim.Adam(parameters, lr=rate, eps=epsilon(training))
     if training.optimiser == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=rate)
+        smoothing = 0.99 if training.smoothing is None else training.smoothing
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=smoothing, eps=epsilon(training))
     return torch.optim.SGD(parameters, lr=rate, momentum=training.momentum)
 
 

@@ -64,8 +64,10 @@ class Training(Section):
 
     Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
     added to the gradient with the others, and spares decays that are trained; `momentum` is for
-    "sgd". Without `shuffle` sequences come in the order of the data set. `activity` adds a penalty
-    to what is descended on, not to the loss that is reported.
+    "sgd", `smoothing` (0.99 unless given) is what the mean square of "rmsprop" keeps per step, and
+    `epsilon` (1e-8) is what "adamw", "adam" and "rmsprop" add to the root they divide by. Without
+    `shuffle` sequences come in the order of the data set. `activity` adds a penalty to what is
+    descended on, not to the loss that is reported.
     """
 
     epochs: Count
@@ -73,6 +75,8 @@ class Training(Section):
     learning_rate: Rate
     optimiser: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     momentum: Fraction = 0.0
+    smoothing: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    epsilon: Positive | None = None
     shuffle: bool = True
     weight_decay: NotNegative = 0.0
     dropout: Fraction = 0.0
@@ -87,4 +91,18 @@ class Training(Section):
                 f"momentum = {self.momentum:g} is for optimiser: sgd; {self.optimiser} has its "
                 f"own averages: leave the line out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _averages_belong(self) -> "Training":
+        for name, owners in (
+            ("smoothing", ("rmsprop",)),
+            ("epsilon", ("adamw", "adam", "rmsprop")),
+        ):
+            value = getattr(self, name)
+            if value is not None and self.optimiser not in owners:
+                raise ValueError(
+                    f"{name} = {value:g} is for optimiser: {' or '.join(owners)}; "
+                    f"{self.optimiser} has none: leave the line out"
+                )
         return self

@@ -91,12 +91,12 @@ def test_kept_moments_do_not_move_with_the_optimiser():
     assert all(torch.equal(kept[name], copies[name]) for name in kept)
 
 
-def follow(name, weight_decay, momentum=0.0):
+def follow(name, weight_decay, **changes):
     """Two steps of an optimiser: weights before and after, and the gradients."""
     network = network_of(1)
     weight = network.readout.weight
     before, gradients = weight.detach().double().clone(), []
-    settings = training(optimiser=name, weight_decay=weight_decay, momentum=momentum)
+    settings = training(optimiser=name, weight_decay=weight_decay, **changes)
     optimiser = make_optimiser(network, settings)
     for seed in (7, 8):
         step(network, optimiser, seed)
@@ -131,6 +131,29 @@ def test_rmsprop_divides_by_the_root_of_an_average_square():
         v = 0.99 * v + 0.01 * g**2
         w = w - 0.2 * g / (v.sqrt() + 1e-8)
     torch.testing.assert_close(after, w, rtol=1e-4, atol=1e-6)
+
+
+def test_rmsprop_takes_the_smoothing_and_the_epsilon_it_is_given():
+    before, after, gradients = follow("rmsprop", 0.0, smoothing=0.9, epsilon=0.5)
+    w, v = before, 0.0
+    for g in gradients:
+        v = 0.9 * v + 0.1 * g**2
+        w = w - 0.2 * g / (v.sqrt() + 0.5)
+    torch.testing.assert_close(after, w, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam"])
+def test_epsilon_bounds_the_steps_of_adam(name):
+    before, after, gradients = follow(name, 0.0, epsilon=1e3)
+    assert 0.0 < (after - before).abs().max() < 0.4 * max(g.abs().max() for g in gradients) / 1e3
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "key"), [("adam", "smoothing"), ("sgd", "smoothing"), ("sgd", "epsilon")]
+)
+def test_averages_of_another_optimiser_are_refused(optimiser, key):
+    with pytest.raises(ValueError, match=f"{key} = 0.5 is for optimiser: .*rmsprop; {optimiser}"):
+        training(optimiser=optimiser, **{key: 0.5})
 
 
 def test_adamw_is_what_is_taken_unless_something_else_is_named():
