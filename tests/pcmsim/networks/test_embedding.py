@@ -86,3 +86,11 @@ def test_a_file_from_before_there_were_words_is_read(tmp_path):
     kept = [line for line in path.read_text().splitlines() if "embedding" not in line]
     path.write_text("\n".join(line for line in kept if "tied" not in line))
     assert load_network(tmp_path).spec == network.spec
+
+
+def test_a_stretch_refuses_what_a_step_refuses():
+    network = network_of(unit="ssnu", hidden=(4,))
+    with pytest.raises(UsageError, match=r"there are 0 states; .* and 1 states"):
+        stretch(network, (), WORDS)
+    with pytest.raises(UsageError, match=r"x has shape \(\d+, \d+\)"):
+        stretch(network, network.rest(), WORDS[:, 0])
