@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch.nn import functional
 
 from pcmsim.config import Hardware, Network
@@ -204,11 +205,29 @@ def test_a_network_of_convolutions_read_back_computes_exactly_the_same(tmp_path)
     assert "format: 3" in (tmp_path / "network.yaml").read_text()
 
 
-def test_a_network_without_convolutions_is_written_as_before(tmp_path):
-    save_network(SpikingNetwork(Network(unit="snu")), tmp_path)
-    text = (tmp_path / "network.yaml").read_text()
-    assert "format: 2" in text
-    assert "convolutions" not in text
+KEYS_OF_FORMAT_2 = {
+    "unit", "inputs", "hidden", "outputs", "recurrent", "trained_decay", "decay", "time_constants",
+    "activation", "threshold", "surrogate", "adaptation", "readout",
+}  # fmt: skip
+WORDS = {"unit": "snu", "inputs": 5, "outputs": 5, "hidden": (4,), "embedding": 4}
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        ({"unit": "snu"}, 2),
+        ({"unit": "snu", "initial": "fluctuation"}, 3),
+        (WORDS, 3),
+        (WORDS | {"tied": True}, 3),
+    ],
+)
+def test_networks_that_earlier_versions_know_are_written_as_they_read_them(given, number, tmp_path):
+    network = SpikingNetwork(Network(**given))
+    save_network(network, tmp_path)
+    found = yaml.safe_load((tmp_path / "network.yaml").read_text())
+    assert found["format"] == number
+    assert (set(found["network"]) == KEYS_OF_FORMAT_2) == (number == 2)
+    assert load_network(tmp_path).spec == network.spec
 
 
 def test_values_stand_in_as_many_patches_as_counted_by_hand():
