@@ -29,6 +29,9 @@ TINY = {
 }
 
 
+KERNEL = {"channels": 2, "kernel": 3}
+
+
 def table(run):
     found = runlog.read(run / "live.h5")
     return {name: column for name, column in found.items() if name != "seconds"}
@@ -82,6 +85,14 @@ def test_the_command_streams_until_the_chip_shows_the_time_and_can_be_frozen(pcm
         ({"loop": {**TINY["loop"], "dropout": 0.1}}, "loop.dropout = 0.1"),
         ({"loop": {**TINY["loop"], "forward": "readback"}}, "loop.forward = readback"),
         ({"network": {"unit": "ssnu", "trained_decay": True}}, "live.learning.rule ostl is for"),
+        (
+            {"network": {"unit": "alif"}},
+            r"live\.learning\.rule ostl is for network\.readout.*write live\.frozen: true",
+        ),
+        (
+            {"network": {"unit": "snu", "image": [1, 8, 11], "convolutions": [KERNEL]}},
+            r"live\.learning\.rule ostl knows no layers.*; write live\.frozen: true",
+        ),
         ({"aware": {"training": TINY["training"]}}, "take out the section aware"),
     ],
 )
