@@ -65,7 +65,7 @@ class Training(Section):
     Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
     added to the gradient with the others, and spares decays that are trained; `momentum` is for
     "sgd". Without `shuffle` sequences come in the order of the data set. `activity` adds a penalty
-    to what is descended on, not to the loss that is reported.
+    to what is descended on, not to the loss that is reported; the phases of a loop have none.
     """
 
     epochs: Count

@@ -12,6 +12,8 @@ import yaml
 from pcmsim import runlog
 from pcmsim.cli import console
 from pcmsim.config import build
+from pcmsim.datasets import Dataset
+from pcmsim.datasets.regression import Regression
 from pcmsim.errors import UsageError
 from pcmsim.jobs import End, live
 
@@ -100,6 +102,25 @@ def test_what_does_not_go_together_is_refused_before_any_work(sections, message,
     with pytest.raises(UsageError, match=message):
         live(changed(**sections), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_interval_without_a_target_has_no_loss_and_the_stream_goes_on(tmp_path, monkeypatch):
+    """Weather of which five days are missing, between two windows that are known."""
+    chance = np.random.default_rng(3)
+    x, y = (tuple(chance.normal(size=(3, 6, n)).astype(np.float32)) for n in (2, 1))
+    mask = tuple(np.full(6, known) for known in (True, False, True))
+    splits = [Regression(name, x, y, mask) for name in ("train", "valid", "test")]
+    monkeypatch.setattr(
+        sys.modules["pcmsim.jobs.live"], "load", lambda *_: Dataset("jena", *splits, "made")
+    )
+    network = {"unit": "ssnu", "inputs": 2, "hidden": [4], "outputs": 1}
+    settings = {"pause_s": 60.0, "interval": 1, "window": 1}
+    sections = {"data": {"name": "jena"}, "network": network, "live": settings}
+    results = live(changed(**sections), tmp_path / "run", end=End(sequences=3))
+    found = table(tmp_path / "run")["loss"]
+    assert np.isnan(found).sum() == 1
+    assert results["loss_mean"] == pytest.approx(np.nanmean(found))
+    assert (results["loss_first"] is None) == bool(np.isnan(found[0]))
 
 
 def test_ends_that_are_none_are_refused():

@@ -7,7 +7,7 @@ from torch.nn import functional
 from pcmsim.config import Hardware, Network
 from pcmsim.crossbar import Chip
 from pcmsim.loop import measured, program_network
-from pcmsim.networks import SpikingNetwork, load_network, reference, save_network
+from pcmsim.networks import SpikingNetwork, load_network, reference, save_network, stretch
 from pcmsim.networks.patches import Grid, patches, plain_patches
 
 IMAGE = (2, 7, 6)
@@ -124,6 +124,16 @@ def test_step_by_step_a_network_of_convolutions_answers_as_at_once(unit):
         logits.append(answer)
     assert torch.allclose(torch.stack(logits), network(x), atol=1e-12)
     assert network(x).std() > 0.01
+
+
+@pytest.mark.parametrize("unit", ["snu", "ssnu"])
+def test_stretches_of_steps_go_on_where_those_before_have_ended(unit):
+    network, x = network_of(unit=unit, recurrent=True), sequence()
+    states, found = network.rest(2), []
+    for part in (x[:1], x[1:4], x[4:]):
+        states, logits = stretch(network, states, part)
+        found.append(logits)
+    torch.testing.assert_close(torch.cat(found), network(x), atol=1e-10, rtol=0)
 
 
 def test_lateral_inhibition_is_among_the_channels_of_a_pixel():
