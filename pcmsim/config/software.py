@@ -40,7 +40,7 @@ class ActivityBounds(Section):
 
     `lower` is for each unit, `upper` for the mean of a layer; either may be left out. Squares of
     what is missing or too much are added, times the strength, to the loss of each step or sequence
-    that is judged (`pcmsim.loop.homeostasis`).
+    that is judged (`pcmsim.loop.homeostasis`). The phases of a loop have none.
     """
 
     lower: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
@@ -65,7 +65,7 @@ class Training(Section):
     Gradients are found as the section `learning` says. Weight decay is decoupled with "adamw" and
     added to the gradient with the others, and spares decays that are trained; `momentum` is for
     "sgd". Without `shuffle` sequences come in the order of the data set. `activity` adds a penalty
-    to what is descended on, not to the loss that is reported; the phases of a loop have none.
+    to what is descended on, not to the loss that is reported.
     """
 
     epochs: Count
