@@ -122,7 +122,11 @@ class Disturbance:
 
     @contextmanager
     def drawn(self, network: SpikingNetwork, *address: int) -> Iterator[None]:
-        """Give `network` the weights that devices drawn anew show, until the block ends."""
+        """Give `network` the weights that devices drawn anew show, until the block ends.
+
+        A table that words are looked up in stays as it is, for it is digital memory, also where
+        its numbers are those of the readout: that product alone is disturbed.
+        """
         clean = {name: weight.detach().clone() for name, weight in network.matrices().items()}
         rng = stream(self.seed, "aware", *address)
         t_s = float(np.exp(rng.uniform(0.0, np.log(self.aware.longest_s))))
@@ -133,9 +137,12 @@ class Disturbance:
             for name, weight in clean.items()
         }
         _assign(network, {name: torch.from_numpy(weight) for name, weight in shown.items()})
+        if network.spec.tied:
+            network.table_above = clean["readout.weight"] - network.readout.weight.detach()
         try:
             yield
         finally:
+            network.table_above = None
             _assign(network, clean)
 
     def hold(self, network: SpikingNetwork) -> None:

@@ -30,8 +30,10 @@ def penalty(outputs: Tensor, mask: Tensor, bounds: ActivityBounds) -> Tensor:
     >>> round(penalty(outputs, torch.ones(2, 1, dtype=torch.bool), bounds).item(), 4)
     2.0
     """
+    total = outputs.new_zeros(())
+    if not mask.any():  # a window of weather without a single target has no rates
+        return total
     rates = outputs[mask].mean(0)
-    total = rates.new_zeros(())
     if bounds.lower is not None:
         missing = torch.relu(bounds.lower - rates)
         total = total + bounds.lower_strength * missing.square().mean()

@@ -6,6 +6,7 @@ come in rounds, each in an order drawn from a stream named after the round, so t
 on from a checkpoint, between two sequences, does as an unbroken one would.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,8 +31,8 @@ Hook = Callable[[LoopRun], None]
 class LiveReport:
     """An interval of a stream; `sequences` counts from the start of it.
 
-    `loss` [nat/step] is the prequential one, `chip_s` the chip's clock at the end [s], and
-    `seconds` what the interval has taken on the wall.
+    `loss` [nat/step] is the prequential one, NaN where no step had a target, `chip_s` the chip's
+    clock at the end [s], and `seconds` what the interval has taken on the wall.
     """
 
     sequences: int
@@ -163,7 +164,7 @@ def _interval(run: LoopRun) -> LiveReport:
     return LiveReport(
         sequences=at.batch,
         chip_s=clock_of(run.model).now_s,
-        loss=at.loss / at.steps,
+        loss=at.loss / at.steps if at.steps else math.nan,
         programmed=at.tally.programmed,
         set_pulses=at.tally.set_pulses,
         resets=at.tally.resets,

@@ -5,7 +5,7 @@ their loss; the memory does not grow with the length of the sequence. `rest` is 
 """
 
 from pcmsim.loop.online.learning import Gradients, Seen, carry, see, step
-from pcmsim.loop.online.losses import Loss, bernoulli, categorical, step_loss
+from pcmsim.loop.online.losses import Loss, bernoulli, categorical, squared, step_loss
 from pcmsim.loop.online.memory import LayerMemory, Memory, rest
 from pcmsim.loop.online.method import EPROP, OSTL, OSTL_WITHOUT_H, Method, random_feedback
 
@@ -25,6 +25,7 @@ __all__ = [
     "random_feedback",
     "rest",
     "see",
+    "squared",
     "step",
     "step_loss",
 ]

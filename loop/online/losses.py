@@ -48,10 +48,31 @@ def categorical(targets: Tensor, mask: Tensor) -> Loss:
     return loss
 
 
+def squared(targets: Tensor, mask: Tensor) -> Loss:
+    r"""Squared error, the mean over m outputs; its derivative is :math:`2 (o - y) / m`.
+
+    `targets` is (T, batch, outputs), `mask` (T, batch); steps without a target count nothing.
+
+    >>> loss = squared(torch.ones(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
+    >>> value, derivative = loss(torch.zeros(1, 1, 2))
+    >>> value, derivative.tolist()
+    (1.0, [[[-1.0, -1.0]]])
+    """
+
+    def loss(outputs: Tensor) -> tuple[float, Tensor]:
+        value = objective("values").loss(outputs, targets, mask).sum().item()
+        error = 2.0 * (outputs - targets) / outputs.shape[-1]
+        return value, torch.where(mask[..., None], error, 0.0)
+
+    return loss
+
+
 def step_loss(kind: Kind, targets: Tensor, mask: Tensor) -> Loss:
     """The loss of targets that come with every step; raises `UsageError` for others."""
     if kind == "notes":
         return bernoulli(targets, mask)
     if kind in ("step_class", "words"):
         return categorical(targets, mask)
+    if kind == "values":
+        return squared(targets, mask)
     raise UsageError(f"no loss of single steps for targets of the kind {kind}")

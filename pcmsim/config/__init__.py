@@ -4,6 +4,7 @@ from pcmsim.config.campaign import CampaignPlan, build_plan, load_plan
 from pcmsim.config.convolution import Convolution, Extent, before_pooling, extents
 from pcmsim.config.formula import evaluated
 from pcmsim.config.hardware import Hardware, Timing, Verify
+from pcmsim.config.initial import Fluctuation, Glorot, Initial
 from pcmsim.config.learning import Bptt, Eprop, Learning, Ostl, TruncatedBptt
 from pcmsim.config.live import Live
 from pcmsim.config.loop import (
@@ -18,18 +19,9 @@ from pcmsim.config.loop import (
     Rule,
     Stochastic,
 )
-from pcmsim.config.network import (
-    Adaptation,
-    DenseReadout,
-    Fluctuation,
-    Glorot,
-    Initial,
-    LeakyReadout,
-    Network,
-    ReadoutKind,
-    SpikingReadout,
-)
+from pcmsim.config.network import Adaptation, Network
 from pcmsim.config.reading import Config, build, dump, load_config, override
+from pcmsim.config.readout import DenseReadout, LeakyReadout, ReadoutKind, SpikingReadout
 from pcmsim.config.software import ActivityBounds, Data, Training
 from pcmsim.config.study import (
     Calibration,

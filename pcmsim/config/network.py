@@ -5,18 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Section
+from pcmsim.config.base import Count, NotNegative, Section
 from pcmsim.config.convolution import Convolution, Image, extents
+from pcmsim.config.decays import Decay, TimeConstants, alone, decay_or_constants
+from pcmsim.config.initial import Glorot, Initial
+from pcmsim.config.readout import DenseReadout, ReadoutKind
 from pcmsim.config.surrogate import Surrogate
 
 UnitName = Literal["snu", "ssnu", "li_snu", "asnu", "lif", "alif"]
 Threshold = Annotated[float, Field(ge=-1e6, le=1e6)]
-# Strictly between the ends, where a decay that is trained has a logit.
-Decay = Annotated[float, Field(gt=0.0, lt=1.0)]
-TimeConstant = Annotated[float, Field(ge=0.1, le=1e6)]
-# Smallest and largest of a uniform draw, one for each unit [steps].
-TimeConstants = Annotated[tuple[TimeConstant, TimeConstant], Field(strict=False)]
-
 _STEPPED = ("snu", "li_snu", "asnu", "lif", "alif")
 _INTEGRATING = ("lif", "alif")
 # Keys that only some units have.
@@ -27,21 +24,6 @@ BELONGS: dict[str, tuple[str, ...]] = {
 }
 # Keys that have kinds, told apart by a name that may be written alone.
 _NAMED = ("surrogate", "readout", "initial")
-
-
-def _decay_or_constants(values: Any, decay: float) -> Any:
-    """Copy of `values` with `decay` filled in, unless time constants say it already."""
-    if not isinstance(values, dict) or values.get("time_constants") is not None:
-        return values
-    return values | {"decay": decay if values.get("decay") is None else values["decay"]}
-
-
-def _alone(value: Any, info: ValidationInfo) -> Any:
-    if value is not None and info.data.get("decay") is not None:
-        raise ValueError("decay says the same; leave one of the two out")
-    if value is not None and not value[0] <= value[1]:
-        raise ValueError("the first must not be above the second")
-    return value
 
 
 class Adaptation(Section):
@@ -55,65 +37,12 @@ class Adaptation(Section):
     decay: Decay | None = None
     time_constants: TimeConstants | None = None
 
-    _one_way = field_validator("time_constants")(_alone)
+    _one_way = field_validator("time_constants")(alone)
 
     @model_validator(mode="before")
     @classmethod
     def _filled(cls, values: Any) -> Any:
-        return _decay_or_constants(values, 0.9)
-
-
-class DenseReadout(Section):
-    """Logits x W + bias, without state."""
-
-    name: Literal["dense"] = "dense"
-
-
-class SpikingReadout(Section):
-    """A layer of the same units, feed-forward; what it puts out is the answer."""
-
-    name: Literal["spiking"] = "spiking"
-
-
-class LeakyReadout(Section):
-    """Logits that leak: o_t = a o_{t-1} + (1 - a) (x W + bias), a trained for each output."""
-
-    name: Literal["leaky"] = "leaky"
-    decay: Decay | None = None
-    time_constants: TimeConstants | None = None
-
-    _one_way = field_validator("time_constants")(_alone)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _filled(cls, values: Any) -> Any:
-        return _decay_or_constants(values, 0.9)
-
-
-ReadoutKind = Annotated[DenseReadout | SpikingReadout | LeakyReadout, Field(discriminator="name")]
-
-
-class Glorot(Section):
-    """Uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio, PMLR 9, 249)."""
-
-    name: Literal["glorot"] = "glorot"
-
-
-class Fluctuation(Section):
-    """Weights with which potentials have the root mean square threshold / xi, spikes left aside.
-
-    Measured on the first `sequences` of the training split; see `pcmsim.networks.fluctuation`.
-    `recurrent_share` is the share of the mean square that recurrent connections bring, where there
-    are any.
-    """
-
-    name: Literal["fluctuation"] = "fluctuation"
-    xi: Positive = 2.0
-    recurrent_share: Fraction = 0.1
-    sequences: Count = 100
-
-
-Initial = Annotated[Glorot | Fluctuation, Field(discriminator="name")]
+        return decay_or_constants(values, 0.9)
 
 
 class Network(Section):
@@ -158,7 +87,7 @@ class Network(Section):
             return values
         unit = values.get("unit")
         named = {k: {"name": v} for k, v in values.items() if k in _NAMED and isinstance(v, str)}
-        values = _decay_or_constants(values | named, 0.8)
+        values = decay_or_constants(values | named, 0.8)
         given = {name: value for name, value in values.items() if value is not None}
         defaults = _defaults(unit)
         if isinstance(given.get("adaptation"), dict):
@@ -229,7 +158,7 @@ class Network(Section):
     @classmethod
     def _trained(cls, value: Any, info: ValidationInfo) -> Any:
         _need_training(value, bool(info.data.get("trained_decay")))
-        return _alone(value, info)
+        return alone(value, info)
 
     @field_validator("adaptation")
     @classmethod

@@ -40,7 +40,7 @@ class ActivityBounds(Section):
 
     `lower` is for each unit, `upper` for the mean of a layer; either may be left out. Squares of
     what is missing or too much are added, times the strength, to the loss of each step or sequence
-    that is judged (`pcmsim.loop.homeostasis`).
+    that is judged (`pcmsim.loop.homeostasis`). The phases of a loop have none.
     """
 
     lower: Annotated[float, Field(gt=0.0, le=1.0)] | None = None

@@ -58,7 +58,8 @@ def convert(
     if config is None:
         save_network(network, target)
         return Conversion(network, target)
-    taken = config.model_copy(update={"network": network.spec, "loop": None, "aware": None})
+    left_out = dict.fromkeys(("loop", "aware", "live"))
+    taken = config.model_copy(update={"network": network.spec, **left_out})
     return Conversion(network, target, _as_run(network, taken, target, data_path))
 
 

@@ -1,12 +1,17 @@
 """Which sections of a configuration go with which learning rule."""
 
-from pcmsim.config import Bptt, Config, Eprop, Ostl, TruncatedBptt
+from pcmsim.config import Bptt, Config, Eprop, Network, Ostl, TruncatedBptt
 from pcmsim.datasets import FACTS
 from pcmsim.errors import UsageError
 
 # Those whose equations the eligibilities know.
 UNITS = ("snu", "ssnu")
-STEPWISE = ("notes", "step_class", "words")
+STEPWISE = ("notes", "step_class", "words", "values")
+# What a section can say instead of a rule that does not go with the network or the data.
+WAYS_OUT = {
+    "learning": "learning.rule: bptt (or truncated_bptt, where every step has a target)",
+    "live.learning": "live.frozen: true, for a chip that answers and never learns",
+}
 
 
 def check_learning(config: Config) -> None:
@@ -59,35 +64,34 @@ def check_live(config: Config) -> None:
 
 def _check_rule(config: Config, rule: TruncatedBptt | Ostl | Eprop, name: str) -> None:
     """Refuse data and networks that a rule which goes forward in time is not for."""
+    told, way_out = f"{name}.rule {rule.rule}", WAYS_OUT[name]
     if FACTS[config.data.name].kind not in STEPWISE:
         raise UsageError(
-            f"data.name = {config.data.name}: {name}.rule {rule.rule} needs a target at every "
-            f"step; write learning.rule: bptt"
+            f"data.name = {config.data.name}: {told} needs a target at every step; write {way_out}"
         )
     if isinstance(rule, TruncatedBptt):
         return
-    if config.network.convolutions:
-        raise UsageError(
-            f"network.convolutions: learning.rule {rule.rule} knows no layers that share weights "
-            f"between pixels; leave them out or write learning.rule: bptt"
-        )
-    if config.network.embedding is not None:
-        raise UsageError(
-            f"network.embedding = {config.network.embedding}: learning.rule {rule.rule} has no "
-            f"eligibilities for the table of words; write learning.rule: truncated_bptt"
-        )
-    if config.network.readout.name != "dense" or config.network.trained_decay:
-        raise UsageError(
-            f"{name}.rule {rule.rule} is for network.readout: dense and decays that are not "
-            f"trained; write these or learning.rule: bptt"
-        )
-    if config.network.unit not in UNITS:
-        raise UsageError(
-            f"network.unit = {config.network.unit}: {name}.rule {rule.rule} is for "
-            f"{' and '.join(UNITS)}; choose one of them or learning.rule: bptt"
-        )
+    reason = _reason(config.network, told)
+    if reason is not None:
+        raise UsageError(f"{reason}; write {way_out}")
     if rule.update == "deferred" and rule.update_steps != 1:
         raise UsageError(
             f"{name}.update_steps = {rule.update_steps} is for {name}.update: step; deferred "
             f"updates come at the end of the sequence"
         )
+
+
+def _reason(network: Network, told: str) -> str | None:
+    """Why the eligibilities of the rule that is `told` are not those of `network`."""
+    if network.convolutions:
+        return f"network.convolutions: {told} knows no layers that share weights between pixels"
+    if network.embedding is not None:
+        return (
+            f"network.embedding = {network.embedding}: {told} has no eligibilities for the table "
+            f"of words"
+        )
+    if network.readout.name != "dense" or network.trained_decay:
+        return f"{told} is for network.readout: dense and decays that are not trained"
+    if network.unit not in UNITS:
+        return f"network.unit = {network.unit}: {told} is for {' and '.join(UNITS)}"
+    return None

@@ -177,7 +177,7 @@ class _Log:
 
     def __call__(self, interval: LiveReport) -> None:
         recent = [*self.rows().get("loss", ())][-(self._window - 1) :] if self._window > 1 else []
-        sliding = float(np.mean([*recent, interval.loss]))
+        sliding = _mean(np.array([*recent, interval.loss]))
         row = asdict(interval) | {"sliding_loss": sliding}
         runlog.append(self._path, row, self._units)
 
@@ -203,12 +203,24 @@ def _results(
         "frozen": settings.frozen,
         "sequences": sequences,
         "chip_s": chip_s,
-        "loss_first": float(losses[0]) if len(losses) else None,
-        "loss_last": float(rows["sliding_loss"][-1]) if len(losses) else None,
-        "loss_mean": float(losses.mean()) if len(losses) else None,
+        "loss_first": _told(losses[:1]),
+        "loss_last": _told(rows["sliding_loss"][-1:]) if len(losses) else None,
+        "loss_mean": _told(losses),
         "set_pulses": int(rows["set_pulses"].sum()) if len(losses) else 0,
         "resets": int(rows["resets"].sum()) if len(losses) else 0,
         "programmed": int(rows["programmed"].sum()) if len(losses) else 0,
         "seed": config.seed,
         "data_source": dataset.source,
     }
+
+
+def _mean(losses: np.ndarray) -> float:
+    """Mean over the intervals that have a loss; NaN if none has."""
+    known = losses[np.isfinite(losses)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _told(losses: np.ndarray) -> float | None:
+    """The same for JSON, which has no NaN."""
+    mean = _mean(losses)
+    return mean if np.isfinite(mean) else None

@@ -58,6 +58,11 @@ def too_many_answers(study: Study, name: str, config: Config) -> str | None:
 
 def _check_words(config: Config) -> None:
     spec = config.network
+    if spec.convolutions:
+        raise UsageError(
+            f"data.name = {config.data.name} has numbers of words, which are no image; leave "
+            f"network.convolutions and network.image out"
+        )
     if spec.embedding is None:
         raise UsageError(
             f"data.name = {config.data.name} has numbers of words; write network.embedding: "

@@ -15,7 +15,8 @@ from pcmsim.datasets import IN_FILES, Dataset, load
 from pcmsim.devices import Ambient, ParameterSet, load_parameter_set
 from pcmsim.errors import DataError, PcmsimError, UsageError
 from pcmsim.jobs import folder
-from pcmsim.jobs.sizes import too_many_answers
+from pcmsim.jobs.learning import check_learning
+from pcmsim.jobs.sizes import check_found, check_sizes, too_many_answers
 from pcmsim.jobs.study_checks import reasons_against
 from pcmsim.jobs.train import train
 from pcmsim.loop import EpochReport
@@ -53,6 +54,12 @@ def survey(study: Study, data_path: Path | None = None) -> Surveyed:
     span_s = study.days * DAY_S
     ambients = _each(reasons, "temperatures", study.temperatures, lambda t: ambient_of(t, span_s))
     data = _each(reasons, "data of networks", configs, lambda c: _load(c, data_path))
+    wanted = {
+        name: (config, data.get(name))
+        for name, config in configs.items()
+        if not Path(study.networks[name]).is_dir()
+    }
+    _each(reasons, "networks", wanted, _check_trainable)
     reasons += _too_few_sequences(study, data)
     many = (too_many_answers(study, name, config) for name, config in configs.items())
     reasons += [reason for reason in many if reason is not None]
@@ -133,6 +140,15 @@ def _config_of(reference: str) -> Config:
     if config.loop is not None or config.aware is not None:
         raise UsageError(f"{path} trains on chips; a study starts from networks of software")
     return config
+
+
+def _check_trainable(given: tuple[Config, Dataset | None]) -> None:
+    """Refuse a configuration that training would refuse."""
+    config, dataset = given
+    check_sizes(config)
+    check_learning(config)
+    if dataset is not None:
+        check_found(config, dataset)
 
 
 def _trained(name: str, out: Path, found: Surveyed, on_training: OnTraining | None) -> Path:

@@ -163,9 +163,8 @@ class Played:
         """Measure, remember and correct; recurrent connections come step by step."""
         if name not in self._wanted:
             raise _Enough
-        real = torch.ones(len(rows), dtype=torch.bool)
-        if rows.ndim == 3:
-            real = real_rows(self.real, rows)
+        step = len(self.inputs.get(name, ()))
+        real = real_rows(self.real, rows) if rows.ndim == 3 else self.real[step]
         x = np.ascontiguousarray(rows.detach()[real].numpy())
         y = self._site.multiply(name, x)
         self.inputs.setdefault(name, []).append(x)

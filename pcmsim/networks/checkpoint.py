@@ -16,7 +16,7 @@ from pcmsim.errors import DataError
 from pcmsim.files import replace
 from pcmsim.networks.network import SpikingNetwork
 
-# The newest format; a network without convolutions is written as format 2, which had none.
+# The newest format; a network that needs none of its keys is written as format 2, without them.
 FORMAT = 3
 # What all networks of format 1 had, which knew the keys of `KEYS_1` alone.
 KEYS_1 = (
@@ -35,10 +35,9 @@ ALL_1 = {
     "adaptation": None,
     "readout": {"name": "dense"},
 }
-# What only networks of format 3 have.
-KEYS_3 = ("image", "convolutions")
-# Keys that came later; networks that were written before have none of it.
+# Of the keys that only format 3 has, some came later: what was written before has none of it.
 LATER = ("initial", "embedding", "tied")
+KEYS_3 = ("image", "convolutions", *LATER)
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "network.yaml"
 
@@ -51,7 +50,8 @@ def save_network(network: SpikingNetwork, folder: Path) -> None:
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in _tensors(network).items()}
     weights = save(tensors)
-    plain = network.spec.image is None
+    fields = Network.model_fields
+    plain = all(getattr(network.spec, name) == fields[name].default for name in KEYS_3)
     description = {
         "format": 2 if plain else FORMAT,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),

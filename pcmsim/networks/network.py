@@ -64,6 +64,8 @@ class SpikingNetwork(nn.Module):
             self.readout.weight = table(*pairs[-1], generator, dtype)
         elif spec.embedding is not None:
             self.embedding = Embedding(spec.inputs, spec.embedding, generator, dtype)
+        # What a shared table is above its matrix, while that is what devices would show of it.
+        self.table_above: Tensor | None = None
 
     def forward(
         self,
@@ -106,9 +108,10 @@ class SpikingNetwork(nn.Module):
         """What the first layer receives: `x` itself or, of words, their rows of the table."""
         if self.spec.embedding is None:
             return x
-        if self.embedding is None:
-            return look_up(x, self.readout.weight.T)
-        return look_up(x, self.embedding.weight)
+        if self.embedding is not None:
+            return look_up(x, self.embedding.weight)
+        rows = look_up(x, self.readout.weight.T)
+        return rows if self.table_above is None else rows + look_up(x, self.table_above.T)
 
     def seen(self, name: str, x: Tensor) -> Tensor:
         """Rows that the layer `name` takes for what reaches it, `x` (time, batch, values).

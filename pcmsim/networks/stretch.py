@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from pcmsim.errors import UsageError
 from pcmsim.networks.layers import Readout
 from pcmsim.networks.network import SpikingNetwork, States
 
@@ -23,6 +24,11 @@ def stretch(network: SpikingNetwork, states: States, x: Tensor) -> tuple[States,
     """
     x = network.embedded(x)
     names = [*network.hidden, *(() if isinstance(network.readout, Readout) else ("readout",))]
+    if x.ndim != 3 or len(states) != len(names):
+        raise UsageError(
+            f"x has shape {tuple(x.shape)} and there are {len(states)} states; a stretch takes "
+            f"(time, batch, inputs) and {len(names)} states, one for each layer that has any"
+        )
     after = []
     for name, state in zip(names, states, strict=True):
         outputs, layer = [], network.get_submodule(name)

@@ -243,6 +243,22 @@ def test_the_gradient_is_that_at_the_disturbed_weights_for_the_undisturbed_ones(
     assert same(found, {name: p.grad for name, p in twin.named_parameters()})
 
 
+def test_a_shared_table_is_looked_up_undisturbed_and_learns_from_both_its_uses():
+    spec = Network(unit="ssnu", inputs=7, hidden=(4,), outputs=7, embedding=4, tied=True)
+    model = SpikingNetwork(spec, torch.Generator().manual_seed(2))
+    words, clean = torch.tensor([[3, 1], [2, 0]]), model.readout.weight.detach().clone()
+    with disturbance().drawn(model, 1, 0):
+        torch.testing.assert_close(model.embedded(words), clean.T[words], rtol=0, atol=1e-7)
+        matrix = model.readout.weight.detach().clone().requires_grad_()
+        table = clean.T.clone().requires_grad_()
+        (model.hidden0(table[words]) @ matrix).square().sum().backward()
+        model.zero_grad()
+        model(words).square().sum().backward()
+    assert (matrix - clean).abs().max() > 1e-3
+    torch.testing.assert_close(model.readout.weight.grad, table.grad.T + matrix.grad)
+    torch.testing.assert_close(model.embedded(words), clean.T[words], rtol=0, atol=0)
+
+
 def test_each_matrix_is_held_by_its_own_bound_and_later_ones_by_the_last():
     model = network()
     before = {name: w.detach().clone() for name, w in model.matrices().items()}

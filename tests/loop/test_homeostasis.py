@@ -70,6 +70,12 @@ def test_the_penalty_is_its_formula_and_padding_is_not_seen():
     assert penalty(outputs, mask, BOTH).item() == found
 
 
+def test_sequences_without_a_target_have_no_penalty_and_move_nothing():
+    outputs = torch.rand(6, 2, 8, requires_grad=True)
+    found = penalty(outputs, torch.zeros(6, 2, dtype=torch.bool), BOTH)
+    assert found.item() == 0.0
+
+
 @pytest.mark.parametrize("unit", ["snu", "ssnu"])
 def test_the_gradient_is_that_of_the_loss_and_a_penalty_for_each_judged_step(unit):
     network, batch = network_of(unit), batch_of()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pcmsim.config import Bptt, Data, Eprop, Network, Ostl, Training, TruncatedBptt
+from pcmsim.config import ActivityBounds, Bptt, Data, Eprop, Network, Ostl, Training, TruncatedBptt
 from pcmsim.datasets import Dataset, Split, load, pad
 from pcmsim.loop import fit, judging, load_checkpoint
 from pcmsim.loop.learners import make_learner, method_of
@@ -101,9 +101,11 @@ def test_rules_follow_the_paths_that_their_names_say():
     assert [sorted(m.feedback) for m in paths] == [[], ["readout.weight"], []]
 
 
-@pytest.mark.parametrize("learning", RULES, ids=lambda rule: f"{rule.rule}")
+@pytest.mark.parametrize(
+    ("learning", "activity"), [*((rule, None) for rule in RULES), (Bptt(), ActivityBounds(upper=0))]
+)
 def test_gradients_are_taken_where_the_disturbance_is_open_and_steps_where_it_is_not(
-    learning, dataset
+    learning, activity, dataset
 ):
     opened = []
 
@@ -116,7 +118,7 @@ def test_gradients_are_taken_where_the_disturbance_is_open_and_steps_where_it_is
     network = network_of()
     before = [p.clone() for p in network.parameters()]
     batch = pad(dataset.train.rolls[:1])
-    for _ in make_learner(learning, network, 0)(network, batch, None, seen):
+    for _ in make_learner(learning, network, 0, activity)(network, batch, None, seen):
         assert opened[-2:] == [True, False]
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
 

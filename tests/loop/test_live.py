@@ -156,3 +156,21 @@ def test_a_pause_costs_nothing_that_one_factor_restores(dataset):
         losses[restore] = [report.loss for report in lived(run, source, 8, age)]
     assert losses[True][1] == pytest.approx(losses[True][0], rel=1e-3)
     assert abs(losses[False][1] - losses[True][1]) > 10 * abs(losses[True][1] - losses[True][0])
+
+
+def test_a_frozen_chip_gets_back_what_it_has_lost_while_it_answered_too(dataset):
+    """Steps of 5,000 s and pauses of one: what was lost in the pause alone would be nothing."""
+    changes = {"frozen": True, "step_s": 5000.0, "pause_s": 1.0, "restore": True}
+    run, arrays, source = made(dataset, LIVE.model_copy(update=changes), device="ideal")
+    one = load_parameter_set("ideal").with_values(nu_mean={"constant": 0.05})
+
+    def age(r):
+        if r.position.batch == 0:
+            object.__setattr__(arrays.chip.reading, "values", one.values)
+            for matrix in arrays.chip.matrices.values():
+                state = matrix.states[0]
+                matrix.states[0] = replace(state, nu=np.full_like(state.g, 0.05))
+
+    lived(run, source, 2, age)
+    for name in run.model.weights:
+        assert run.model.restored(name) > 1.2

@@ -37,8 +37,8 @@ def dataset():
     return Dataset("few", few, Split("valid", found.valid.rolls[:2]), found.test, "")
 
 
-def network_of(recurrent=True, dtype=torch.float64, hidden=(6,), unit="ssnu"):
-    spec = Network(unit=unit, hidden=hidden, recurrent=recurrent)
+def network_of(recurrent=True, dtype=torch.float64, hidden=(6,), unit="ssnu", **layers):
+    spec = Network(unit=unit, hidden=hidden, recurrent=recurrent, **layers)
     return SpikingNetwork(spec, torch.Generator().manual_seed(9), dtype)
 
 
@@ -98,12 +98,20 @@ def test_parts_of_a_sequence_add_up_to_the_whole(dataset):
         torch.testing.assert_close(sum(found[name] for _, found in parts), wanted)
 
 
-def test_truncation_to_more_steps_than_there_are_is_bptt(dataset):
-    model, batch = on_exact_arrays(network_of()), pad(dataset.train.rolls[:2])
-    ((_, wanted),) = gradients(Bptt(), model, batch)
+CONVOLUTION = {"channels": 2, "kernel": 3, "stride": 2, "pool": 2}
+
+
+@pytest.mark.parametrize(
+    "layers", [{}, {"image": (1, 8, 11), "convolutions": (CONVOLUTION,)}], ids=["dense", "image"]
+)
+def test_truncation_to_more_steps_than_there_are_is_bptt(layers, dataset):
+    model, batch = on_exact_arrays(network_of(**layers)), pad(dataset.train.rolls[:2])
+    ((whole, wanted),) = gradients(Bptt(), model, batch)
     rule = TruncatedBptt(rule="truncated_bptt", steps=1000)
     ((_, found),) = gradients(rule, model, batch)
-    ((_, cut),) = gradients(rule.model_copy(update={"steps": 2}), model, batch)
+    ((part, cut),) = gradients(rule.model_copy(update={"steps": 2}), model, batch)
+    assert part.loss == pytest.approx(whole.loss, rel=1e-10)  # what is cut is no state
+    assert part.count == whole.count
     for name in wanted:
         torch.testing.assert_close(found[name], wanted[name])
     name = "network.hidden0.recurrent"

@@ -18,8 +18,9 @@ from pcmsim.loop.online import (
     random_feedback,
     rest,
     step,
+    step_loss,
 )
-from pcmsim.networks import SpikingNetwork, nll
+from pcmsim.networks import SpikingNetwork, nll, objective
 from pcmsim.networks.unit import State
 from pcmsim.networks.unit import rest as unit_rest
 from pcmsim.networks.unit import step as unit_step
@@ -253,6 +254,15 @@ def test_another_loss_is_learned_through_its_derivative():
     _, seen = step(network, rest(network, BATCH), x, squared)
     wanted = derivatives(network, ((network(x) - y) ** 2).sum())
     assert largest_difference(seen.gradients, wanted) < 1e-11
+
+
+def test_values_with_some_missing_are_learned_as_backwards_through_time():
+    network, (x, y, _) = network_of(recurrent=True), sequences()
+    mask = torch.rand(x.shape[:2], generator=torch.Generator().manual_seed(3)) < 0.6
+    _, seen = step(network, rest(network, BATCH), x, step_loss("values", y, mask))
+    loss = objective("values").loss(network(x), y, mask).sum()
+    assert seen.loss == pytest.approx(loss.item(), rel=1e-12)
+    assert largest_difference(seen.gradients, derivatives(network, loss)) < 1e-11
 
 
 def test_products_that_come_from_elsewhere_are_those_that_are_learned_from():

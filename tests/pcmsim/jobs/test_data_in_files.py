@@ -194,6 +194,28 @@ def test_more_answers_than_fit_into_memory_are_refused_unless_gradients_are_cut(
         check_sizes(build(large | {"learning": cut.learning.model_dump(), "loop": loop}))
 
 
+def test_words_are_no_image_whatever_the_layers_are():
+    image = {
+        "unit": "snu",
+        "inputs": 10_000,
+        "outputs": 10_000,
+        "hidden": [],
+        "image": [1, 100, 100],
+    }
+    image["convolutions"] = [{"channels": 1, "kernel": 5, "stride": 5}]
+    with pytest.raises(UsageError, match=r"no image; leave network\.convolutions"):
+        check_sizes(build(WORDS | {"network": image}))
+
+
+@pytest.mark.parametrize("rule", [{"rule": "ostl"}, {"rule": "truncated_bptt", "steps": 8}])
+def test_the_weather_is_learnt_by_rules_that_go_forward_in_time(rule, weather):
+    network = {"unit": "ssnu", "inputs": 2, "hidden": [8], "outputs": 1, "recurrent": True}
+    training = {"epochs": 8, "batch_size": 2, "learning_rate": 0.02}
+    config = {"data": {"name": "jena", "steps": 24}, "network": network, "training": training}
+    results = jobs.train(build(config | {"learning": rule}), weather / "run", weather)
+    assert results["software_metric"] < 0.3  # of the variance
+
+
 def test_an_online_rule_is_refused_for_words(tmp_path):
     with pytest.raises(UsageError, match="has no eligibilities for the table of words"):
         jobs.train(build(WORDS | {"learning": {"rule": "ostl"}}), tmp_path / "run", tmp_path)

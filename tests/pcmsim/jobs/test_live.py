@@ -12,6 +12,8 @@ import yaml
 from pcmsim import runlog
 from pcmsim.cli import console
 from pcmsim.config import build
+from pcmsim.datasets import Dataset
+from pcmsim.datasets.regression import Regression
 from pcmsim.errors import UsageError
 from pcmsim.jobs import End, live
 
@@ -27,6 +29,9 @@ TINY = {
     },
     "live": {"pause_s": 60.0, "interval": 2, "window": 2},
 }
+
+
+KERNEL = {"channels": 2, "kernel": 3}
 
 
 def table(run):
@@ -82,6 +87,14 @@ def test_the_command_streams_until_the_chip_shows_the_time_and_can_be_frozen(pcm
         ({"loop": {**TINY["loop"], "dropout": 0.1}}, "loop.dropout = 0.1"),
         ({"loop": {**TINY["loop"], "forward": "readback"}}, "loop.forward = readback"),
         ({"network": {"unit": "ssnu", "trained_decay": True}}, "live.learning.rule ostl is for"),
+        (
+            {"network": {"unit": "alif"}},
+            r"live\.learning\.rule ostl is for network\.readout.*write live\.frozen: true",
+        ),
+        (
+            {"network": {"unit": "snu", "image": [1, 8, 11], "convolutions": [KERNEL]}},
+            r"live\.learning\.rule ostl knows no layers.*; write live\.frozen: true",
+        ),
         ({"aware": {"training": TINY["training"]}}, "take out the section aware"),
     ],
 )
@@ -89,6 +102,25 @@ def test_what_does_not_go_together_is_refused_before_any_work(sections, message,
     with pytest.raises(UsageError, match=message):
         live(changed(**sections), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_interval_without_a_target_has_no_loss_and_the_stream_goes_on(tmp_path, monkeypatch):
+    """Weather of which five days are missing, between two windows that are known."""
+    chance = np.random.default_rng(3)
+    x, y = (tuple(chance.normal(size=(3, 6, n)).astype(np.float32)) for n in (2, 1))
+    mask = tuple(np.full(6, known) for known in (True, False, True))
+    splits = [Regression(name, x, y, mask) for name in ("train", "valid", "test")]
+    monkeypatch.setattr(
+        sys.modules["pcmsim.jobs.live"], "load", lambda *_: Dataset("jena", *splits, "made")
+    )
+    network = {"unit": "ssnu", "inputs": 2, "hidden": [4], "outputs": 1}
+    settings = {"pause_s": 60.0, "interval": 1, "window": 1}
+    sections = {"data": {"name": "jena"}, "network": network, "live": settings}
+    results = live(changed(**sections), tmp_path / "run", end=End(sequences=3))
+    found = table(tmp_path / "run")["loss"]
+    assert np.isnan(found).sum() == 1
+    assert results["loss_mean"] == pytest.approx(np.nanmean(found))
+    assert (results["loss_first"] is None) == bool(np.isnan(found[0]))
 
 
 def test_ends_that_are_none_are_refused():

@@ -194,6 +194,21 @@ def test_a_study_without_enough_sequences_is_refused_before_a_network_is_trained
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"network": {"unit": "ssnu", "outputs": 10}}, r"networks\.tiny: network\.outputs = 10"),
+        ({"network": {"unit": "lif"}, "learning": {"rule": "ostl"}}, r"networks\.tiny: .*ostl"),
+    ],
+)
+def test_what_training_would_refuse_is_told_before_a_study_begins(values, tmp_path, changes, words):
+    path, out = tmp_path / "tiny.yaml", tmp_path / "study"
+    path.write_text(yaml.safe_dump(TINY | changes))
+    with pytest.raises(UsageError, match=words):
+        study(build_study(values | {"networks": {"tiny": str(path)}}), out, where=HERE)
+    assert not out.exists()
+
+
 def test_all_faults_of_a_configuration_are_told(values):
     wrong = values | {"chips": 0, "cells": [{"compensation": ["globl"]}]}
     with pytest.raises(UsageError) as refused:

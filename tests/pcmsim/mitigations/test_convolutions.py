@@ -1,5 +1,7 @@
 """What plays calibration sequences leaves out the padding of patches too."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,14 @@ def test_drift_that_is_common_to_all_devices_is_undone(name, make_site, logits):
     assert np.abs(logits(site) - wanted).max() > 0.02
     found = COMPENSATIONS[name].correct(site, known)
     np.testing.assert_allclose(logits(site, found), wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_padding_is_left_out_of_every_matrix_recurrent_ones_too(recurrent, make_site, dataset):
+    rolls = tuple(roll[:n] for roll, n in zip(dataset.train.rolls, (9, 4, 6), strict=False))
+    short = replace(dataset, train=replace(dataset.train, rolls=rolls))
+    site = make_site("still", data=short, recurrent=recurrent)
+    inputs, outputs = site.play()
+    assert len(inputs) == 2 + recurrent
+    for name in inputs:
+        assert len(inputs[name]) == len(outputs[name]) == 8 + 3 + 5, name

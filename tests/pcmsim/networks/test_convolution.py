@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch.nn import functional
 
 from pcmsim.config import Hardware, Network
 from pcmsim.crossbar import Chip
 from pcmsim.loop import measured, program_network
-from pcmsim.networks import SpikingNetwork, load_network, reference, save_network
+from pcmsim.networks import SpikingNetwork, load_network, reference, save_network, stretch
 from pcmsim.networks.patches import Grid, patches, plain_patches
 
 IMAGE = (2, 7, 6)
@@ -125,6 +126,16 @@ def test_step_by_step_a_network_of_convolutions_answers_as_at_once(unit):
     assert network(x).std() > 0.01
 
 
+@pytest.mark.parametrize("unit", ["snu", "ssnu"])
+def test_stretches_of_steps_go_on_where_those_before_have_ended(unit):
+    network, x = network_of(unit=unit, recurrent=True), sequence()
+    states, found = network.rest(2), []
+    for part in (x[:1], x[1:4], x[4:]):
+        states, logits = stretch(network, states, part)
+        found.append(logits)
+    torch.testing.assert_close(torch.cat(found), network(x), atol=1e-10, rtol=0)
+
+
 def test_lateral_inhibition_is_among_the_channels_of_a_pixel():
     network = network_of((FIRST,), unit="li_snu", hidden=(), decay=1.0)
     pixels = torch.zeros(2, 12, 4, dtype=torch.float64)
@@ -204,11 +215,29 @@ def test_a_network_of_convolutions_read_back_computes_exactly_the_same(tmp_path)
     assert "format: 3" in (tmp_path / "network.yaml").read_text()
 
 
-def test_a_network_without_convolutions_is_written_as_before(tmp_path):
-    save_network(SpikingNetwork(Network(unit="snu")), tmp_path)
-    text = (tmp_path / "network.yaml").read_text()
-    assert "format: 2" in text
-    assert "convolutions" not in text
+KEYS_OF_FORMAT_2 = {
+    "unit", "inputs", "hidden", "outputs", "recurrent", "trained_decay", "decay", "time_constants",
+    "activation", "threshold", "surrogate", "adaptation", "readout",
+}  # fmt: skip
+WORDS = {"unit": "snu", "inputs": 5, "outputs": 5, "hidden": (4,), "embedding": 4}
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        ({"unit": "snu"}, 2),
+        ({"unit": "snu", "initial": "fluctuation"}, 3),
+        (WORDS, 3),
+        (WORDS | {"tied": True}, 3),
+    ],
+)
+def test_networks_that_earlier_versions_know_are_written_as_they_read_them(given, number, tmp_path):
+    network = SpikingNetwork(Network(**given))
+    save_network(network, tmp_path)
+    found = yaml.safe_load((tmp_path / "network.yaml").read_text())
+    assert found["format"] == number
+    assert (set(found["network"]) == KEYS_OF_FORMAT_2) == (number == 2)
+    assert load_network(tmp_path).spec == network.spec
 
 
 def test_values_stand_in_as_many_patches_as_counted_by_hand():

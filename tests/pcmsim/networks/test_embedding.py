@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import yaml
 
 from pcmsim.config import Network
 from pcmsim.errors import UsageError
@@ -83,6 +84,15 @@ def test_a_file_from_before_there_were_words_is_read(tmp_path):
     network = SpikingNetwork(Network(unit="ssnu", inputs=3, hidden=(2,), outputs=3))
     save_network(network, tmp_path)
     path = tmp_path / "network.yaml"
-    kept = [line for line in path.read_text().splitlines() if "embedding" not in line]
-    path.write_text("\n".join(line for line in kept if "tied" not in line))
+    description = yaml.safe_load(path.read_text()) | {"format": 3}
+    description["network"] |= {"image": None, "convolutions": []}
+    path.write_text(yaml.safe_dump(description))
     assert load_network(tmp_path).spec == network.spec
+
+
+def test_a_stretch_refuses_what_a_step_refuses():
+    network = network_of(unit="ssnu", hidden=(4,))
+    with pytest.raises(UsageError, match=r"there are 0 states; .* and 1 states"):
+        stretch(network, (), WORDS)
+    with pytest.raises(UsageError, match=r"x has shape \(\d+, \d+\)"):
+        stretch(network, network.rest(), WORDS[:, 0])

@@ -180,3 +180,19 @@ def test_potentials_of_a_convolution_reach_the_wanted_spread_over_all_pixels():
     currents = network.seen("conv0", x) @ network.conv0.weight.detach()
     reached, error = rms_and_error(free_potentials(currents, 0.8, integrating=False))
     assert abs(reached - 0.7 / 2.0) < 4.0 * error
+
+
+def test_what_stands_in_padded_steps_moves_no_weight_of_a_convolution():
+    convolution = {"channels": 6, "kernel": 3, "stride": 2, "pool": 2}
+    x = spikes(0.2, inputs=100)[:40].clone()
+    mask = torch.ones(x.shape[:2], dtype=torch.bool)
+    mask[15:, 0] = False
+    found = []
+    for padding in (0.0, 1.0):
+        x[15:, 0] = padding
+        network = network_of(
+            inputs=100, image=(1, 10, 10), convolutions=(convolution,), hidden=(20,)
+        )
+        fluctuate(network, x, mask, Fluctuation(xi=2.0))
+        found.append(network.state_dict())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])

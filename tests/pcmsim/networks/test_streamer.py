@@ -149,3 +149,9 @@ def test_convolutions_are_refused_with_the_way_that_knows_them():
     spec = Network(unit="snu", inputs=36, image=(1, 6, 6), convolutions=(convolution,))
     with pytest.raises(UsageError, match=r"network\.convolutions.*SpikingNetwork\.step"):
         Streamer(SpikingNetwork(spec))
+
+
+def test_words_are_refused_with_the_way_that_knows_them():
+    spec = Network(unit="snu", inputs=7, outputs=7, hidden=(4,), embedding=4)
+    with pytest.raises(UsageError, match=r"network\.embedding = 4.*SpikingNetwork\.step"):
+        Streamer(SpikingNetwork(spec))
