@@ -134,6 +134,23 @@ def test_software_training_is_taken_over_from_a_run_of_the_same_network(unbroken
     assert not (tmp_path / "other").exists()
 
 
+def test_a_run_without_aware_training_gives_its_software_network_to_one_that_has_it(
+    unbroken, tmp_path
+):
+    one_chip = {
+        "chips": 1,
+        "times_s": [0.0],
+        "phases": [{"rule": {"name": "digital"}, "epochs": 1}],
+    }
+    config = build({**TINY, "aware": AWARE, "loop": {**TINY["loop"], **one_chip}})
+    epochs, aware = [], []
+    hooks = {"on_epoch": epochs.append, "on_aware": aware.append}
+    results = jobs.train(config, tmp_path / "run", known=unbroken[0], **hooks)
+    assert not epochs
+    assert len(aware) == AWARE["training"]["epochs"]
+    assert results["software_metric"] == unbroken[1]["software_metric"]
+
+
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
