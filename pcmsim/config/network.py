@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pcmsim.config.base import Count, Fraction, NotNegative, Positive, Section
+from pcmsim.config.base import Count, Fraction, NotNegative, Section
 from pcmsim.config.convolution import Convolution, Image, extents
 from pcmsim.config.surrogate import Surrogate
 
@@ -16,6 +16,9 @@ Decay = Annotated[float, Field(gt=0.0, lt=1.0)]
 TimeConstant = Annotated[float, Field(ge=0.1, le=1e6)]
 # Smallest and largest of a uniform draw, one for each unit [steps].
 TimeConstants = Annotated[tuple[TimeConstant, TimeConstant], Field(strict=False)]
+
+# Further out weights are all threshold, or all noise, in single precision.
+Xi = Annotated[float, Field(ge=1e-3, le=1e3)]
 
 _STEPPED = ("snu", "li_snu", "asnu", "lif", "alif")
 _INTEGRATING = ("lif", "alif")
@@ -108,7 +111,7 @@ class Fluctuation(Section):
     """
 
     name: Literal["fluctuation"] = "fluctuation"
-    xi: Positive = 2.0
+    xi: Xi = 2.0
     recurrent_share: Fraction = 0.1
     sequences: Count = 100
 
