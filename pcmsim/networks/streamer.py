@@ -29,7 +29,7 @@ class Streamer:
     in the network's own precision.
 
     Raises `UsageError` for a network that is not in memory in single or double precision, or has
-    convolutions or layers of another kind.
+    convolutions, an embedding or layers of another kind.
 
     >>> from pcmsim.config import Network
     >>> network = SpikingNetwork(Network(unit="ssnu", inputs=3, hidden=(4,), outputs=2))
@@ -95,6 +95,11 @@ def _check_rows(network: SpikingNetwork) -> None:
         raise UsageError(
             "network.convolutions: a streamer takes layers that see their whole input as one row; "
             "use SpikingNetwork.step"
+        )
+    if network.spec.embedding is not None:
+        raise UsageError(
+            f"network.embedding = {network.spec.embedding}: a streamer takes rows of values and no "
+            f"numbers of words; use SpikingNetwork.step"
         )
 
 

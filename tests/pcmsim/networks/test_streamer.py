@@ -149,3 +149,10 @@ def test_convolutions_are_refused_with_the_way_that_knows_them():
     spec = Network(unit="snu", inputs=36, image=(1, 6, 6), convolutions=(convolution,))
     with pytest.raises(UsageError, match=r"network\.convolutions.*SpikingNetwork\.step"):
         Streamer(SpikingNetwork(spec))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_numbers_of_words_are_refused_with_the_way_that_knows_them(tied):
+    spec = Network(unit="ssnu", inputs=5, hidden=(3,), outputs=5, embedding=3, tied=tied)
+    with pytest.raises(UsageError, match=r"network\.embedding = 3.*SpikingNetwork\.step"):
+        Streamer(SpikingNetwork(spec))
