@@ -62,19 +62,19 @@ def _check_rule(config: Config, rule: TruncatedBptt | Ostl | Eprop, name: str) -
     if FACTS[config.data.name].kind not in STEPWISE:
         raise UsageError(
             f"data.name = {config.data.name}: {name}.rule {rule.rule} needs a target at every "
-            f"step; write learning.rule: bptt"
+            f"step; {_way_out(name, 'bptt')}"
         )
     if isinstance(rule, TruncatedBptt):
         return
     if config.network.convolutions:
         raise UsageError(
-            f"network.convolutions: learning.rule {rule.rule} knows no layers that share weights "
-            f"between pixels; leave them out or write learning.rule: bptt"
+            f"network.convolutions: {name}.rule {rule.rule} knows no layers that share weights "
+            f"between pixels; leave them out, or {_way_out(name, 'bptt')}"
         )
     if config.network.embedding is not None:
         raise UsageError(
-            f"network.embedding = {config.network.embedding}: learning.rule {rule.rule} has no "
-            f"eligibilities for the table of words; write learning.rule: truncated_bptt"
+            f"network.embedding = {config.network.embedding}: {name}.rule {rule.rule} has no "
+            f"eligibilities for the table of words; {_way_out(name, 'truncated_bptt')}"
         )
     if config.network.readout.name != "dense" or config.network.trained_decay:
         raise UsageError(
@@ -91,3 +91,8 @@ def _check_rule(config: Config, rule: TruncatedBptt | Ostl | Eprop, name: str) -
             f"{name}.update_steps = {rule.update_steps} is for {name}.update: step; deferred "
             f"updates come at the end of the sequence"
         )
+
+
+def _way_out(name: str, rule: str) -> str:
+    """What can be written instead; a stream learns online or not at all."""
+    return f"write learning.rule: {rule}" if name == "learning" else "write live.frozen: true"
