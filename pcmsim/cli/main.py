@@ -21,6 +21,8 @@ from pcmsim.cli.train import train
 from pcmsim.errors import PcmsimError
 
 USAGE, DATA, INTERRUPTED = 2, 3, 130
+# How torch says what Python calls a MemoryError.
+NO_MEMORY = "can't allocate memory"
 STOPPED = (
     "stopped; what was written stays, and a training or live run or a study goes on with --resume"
 )
@@ -71,9 +73,11 @@ def main() -> None:
         if console.interrupted():
             _end(STOPPED, INTERRUPTED)
         _end(*_explained(error))
-    except Exception:
+    except Exception as error:
         if console.interrupted():
             _end(STOPPED, INTERRUPTED)
+        if isinstance(error, RuntimeError) and NO_MEMORY in str(error):
+            _end(*_explained(MemoryError(str(error).partition(NO_MEMORY)[2].strip(" :"))))
         raise
 
 

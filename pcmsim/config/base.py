@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-# Single precision knows no larger number.
-Rate = Annotated[float, Field(gt=0.0, le=1e38, allow_inf_nan=False)]
+# Single precision ends at 3e38, and a first step of Adam is ten times the rate and more.
+Rate = Annotated[float, Field(gt=0.0, le=1e30, allow_inf_nan=False)]
 # 30,000 years; noise cannot tell instants apart much later.
 Seconds = Annotated[float, Field(ge=0.0, le=1e12, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=65_536)]
+LARGEST = 65_536
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Bits = Annotated[int, Field(ge=2, le=16)]
 
 

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pcmsim.config.base import Count, Fraction, Positive, Section
+from pcmsim.config.base import Count, Fraction, Section
+
+# Further out weights are all threshold, or all noise, in single precision.
+Xi = Annotated[float, Field(ge=1e-3, le=1e3)]
 
 
 class Glorot(Section):
@@ -22,7 +25,7 @@ class Fluctuation(Section):
     """
 
     name: Literal["fluctuation"] = "fluctuation"
-    xi: Positive = 2.0
+    xi: Xi = 2.0
     recurrent_share: Fraction = 0.1
     sequences: Count = 100
 

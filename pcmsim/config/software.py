@@ -44,9 +44,9 @@ class ActivityBounds(Section):
     """
 
     lower: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    lower_strength: Positive = 100.0
+    lower_strength: Rate = 100.0
     upper: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
-    upper_strength: Positive = 100.0
+    upper_strength: Rate = 100.0
 
     @model_validator(mode="after")
     def _bounded(self) -> "ActivityBounds":

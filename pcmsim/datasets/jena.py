@@ -27,6 +27,7 @@ AHEAD_H = 24
 STEPS = 120
 SHARES = {"train": 0.75, "valid": 0.125, "test": 0.125}  # of eight years: six, one and one
 LONGEST_H = 1_000_000
+FARTHEST = 1e6  # standard deviations; no weather is there, but a value that was mistyped
 REMEDY = "fetch the weather of Jena, 2009 to 2016, as one table"
 
 # What the reader of tables raises on damaged files.
@@ -125,5 +126,15 @@ def _standardised(
         known = values[~np.isnan(values)]
         if not known.size or known.min() == known.max():
             raise DataError(f"{path}: {column} does not vary over the hours to train with")
-    std: Float64 = np.nanstd(train, axis=0)
-    return (hours - np.nanmean(train, axis=0)) / std, std
+    with np.errstate(all="ignore"):
+        std: Float64 = np.nanstd(train, axis=0)
+        standard: Float64 = (hours - np.nanmean(train, axis=0)) / std
+    farthest = np.nanmax(np.abs(standard), axis=0)
+    for column, spread, most in zip(columns, std, farthest, strict=True):
+        if not (np.isfinite(spread) and most <= FARTHEST):
+            raise DataError(
+                f"{path}: {column} holds values more than {FARTHEST:g} standard deviations of the "
+                f"hours to train with from their mean, or a spread that is no number; mend them, "
+                f"or leave them empty"
+            )
+    return standard, std

@@ -23,6 +23,7 @@ RECORDINGS = {"shd_train.h5": 8156, "shd_test.h5": 2264}
 UNITS, CLASSES = 700, 20
 DURATION_S = 1.4  # no recording is longer
 STEPS = 100
+MOST_BYTES = 2**32  # of one file in bins: 752 steps of all units for the published one
 REMEDY = "fetch and unpack them (doi:10.1109/TNNLS.2020.3044364)"
 # What HDF5 raises on damaged files and other contents.
 DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError)
@@ -66,7 +67,8 @@ def read_recordings(path: Path, steps: int, channels: int) -> tuple[list[UInt8],
     """Binned recordings (steps, channels) of one file, and the class of each.
 
     The file holds `spikes/times` [s] and `spikes/units`, one array of any length per recording,
-    and `labels`. Raises `DataError` where they do not fit together or leave their ranges.
+    and `labels`. Raises `DataError` where they do not fit together or leave their ranges, and
+    `UsageError` for more bins than `MOST_BYTES` hold.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -82,6 +84,12 @@ def read_recordings(path: Path, steps: int, channels: int) -> tuple[list[UInt8],
         )
     if not len(labels) or labels.min() < 0 or labels.max() >= CLASSES:
         raise DataError(f"{path}: labels must be 0 to {CLASSES - 1}, and at least one")
+    if len(labels) * steps * channels > MOST_BYTES:
+        raise UsageError(
+            f"data.steps = {steps}: {len(labels)} recordings of {channels} channels take "
+            f"{len(labels) * steps * channels:,} bytes; {MOST_BYTES:,} are allowed: at most "
+            f"{MOST_BYTES // (len(labels) * channels)} steps, or fewer channels"
+        )
     if len(labels) != RECORDINGS.get(path.name, len(labels)):
         log.warning("%s holds %d recordings of %d", path, len(labels), RECORDINGS[path.name])
     spikes = [

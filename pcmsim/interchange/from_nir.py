@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from pcmsim.config import Network
+from pcmsim.config.base import LARGEST
 from pcmsim.errors import DataError, UsageError
 from pcmsim.interchange.cells import Cells, finite, layer_cells, leaky_cells
 from pcmsim.interchange.flatten import flatten
@@ -46,9 +47,12 @@ def from_nir(graph: nir.NIRGraph, dt_s: float | None = None) -> SpikingNetwork:
     if way.leak is not None:
         leak = leaky_cells(graph, way.leak, sizes[-1], step_s)
         _check_inside(way.leak, leak)
+    _check_sizes(way, sizes)
     spec = _spec(way, sizes, cells)
     network = SpikingNetwork(spec, dtype=_dtype(graph))
-    network.load_state_dict(_state(graph, way, cells, leak, network))
+    with np.errstate(over="ignore"):  # told with the name of the matrix
+        found = _state(graph, way, cells, leak, network)
+    network.load_state_dict(found)
     return network
 
 
@@ -103,6 +107,14 @@ def _check_shapes(graph: nir.NIRGraph, way: Way) -> tuple[int, ...]:
         if layer.recurrent is not None:
             _check_matrix(graph, layer.recurrent, (units, units), biased=False)
     return tuple(sizes)
+
+
+def _check_sizes(way: Way, sizes: Sequence[int]) -> None:
+    """Refuse more inputs, units or outputs than a network here may have."""
+    names = ["input", *(layer.weight for layer in way.layers), way.readout]
+    for name, size in zip(names, sizes, strict=False):
+        if not 1 <= size <= LARGEST:
+            raise DataError(f"node {name} has {size} values; layers here have 1 to {LARGEST}")
 
 
 def _inputs(graph: nir.NIRGraph) -> int:
@@ -218,4 +230,15 @@ def _logits(cells: Cells) -> FloatArray:
 
 def _tensors(found: dict[str, FloatArray], network: SpikingNetwork) -> dict[str, torch.Tensor]:
     like = network.readout.weight.dtype
-    return {name: torch.tensor(np.ascontiguousarray(v), dtype=like) for name, v in found.items()}
+    tensors = {
+        name: torch.tensor(np.ascontiguousarray(v, np.float64), dtype=like)
+        for name, v in found.items()
+    }
+    for name, values in tensors.items():
+        if not values.isfinite().all():
+            raise DataError(
+                f"{name} reaches {np.abs(found[name]).max():g} with the resistances of its nodes, "
+                f"more than {torch.finfo(like).max:g}, the largest number of the weights' "
+                f"precision; scale weights or resistances"
+            )
+    return tensors

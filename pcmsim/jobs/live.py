@@ -11,7 +11,7 @@ import numpy as np
 from pcmsim import runlog
 from pcmsim.config import Config, Live, Loop
 from pcmsim.datasets import Dataset, load
-from pcmsim.errors import UsageError
+from pcmsim.errors import DataError, UsageError
 from pcmsim.jobs import folder, in_loop, known, software
 from pcmsim.jobs.learning import check_learning, check_live
 from pcmsim.jobs.sizes import check_found, check_sizes
@@ -173,6 +173,7 @@ class _Log:
         unit = software.loss_units(dataset.metric)["train_loss"]
         self._units = UNITS | {"loss": unit, "sliding_loss": unit}
         if path.exists():
+            self._check()
             runlog.truncate(path, int(np.count_nonzero(self.rows()["sequences"] <= sequences)))
 
     def __call__(self, interval: LiveReport) -> None:
@@ -180,6 +181,15 @@ class _Log:
         sliding = _mean(np.array([*recent, interval.loss]))
         row = asdict(interval) | {"sliding_loss": sliding}
         runlog.append(self._path, row, self._units)
+
+    def _check(self) -> None:
+        """Refuse the table of another run before a row of it is dropped."""
+        found = self.rows().keys()
+        if found != self._units.keys():
+            raise DataError(
+                f"{self._path} has the columns {', '.join(sorted(found))}, and is no log of a "
+                f"live run; restore it from a copy, or move it away to begin a new one"
+            )
 
     def rows(self) -> dict[str, np.ndarray]:
         return runlog.read(self._path) if self._path.exists() else {}

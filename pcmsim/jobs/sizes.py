@@ -1,10 +1,11 @@
-"""Whether a network has the inputs, outputs and parts that its data set asks for."""
+"""Whether a network has the inputs, outputs and parts that its data set asks for, and room."""
 
 from collections.abc import Iterator
 
 from pcmsim.config import Config, Study, TruncatedBptt
 from pcmsim.datasets import Dataset, facts_of, widths
 from pcmsim.errors import UsageError
+from pcmsim.jobs.room import check_values, check_weights
 from pcmsim.networks import objective
 
 # Answers to words that exist at once: half a gigabyte in single precision, several times in use.
@@ -12,7 +13,10 @@ MOST_ANSWERS = 2**27
 
 
 def check_sizes(config: Config) -> None:
-    """Refuse a network that does not go with the data, before these are loaded: `UsageError`."""
+    """Refuse a network that does not go with the data, or with any memory: `UsageError`.
+
+    Data are not loaded yet.
+    """
     facts, name = facts_of(config.data), config.data.name
     for end in ("inputs", "outputs"):
         size, wanted = getattr(config.network, end), getattr(facts, end)
@@ -20,6 +24,7 @@ def check_sizes(config: Config) -> None:
             raise UsageError(
                 f"network.{end} = {size}; data.name = {name} has {wanted}: write {end}: {wanted}"
             )
+    check_weights(config.network)
     objective(facts.kind, config.network.readout.name == "spiking")
     if facts.kind == "words":
         _check_words(config)
@@ -31,7 +36,7 @@ def check_sizes(config: Config) -> None:
 
 
 def check_found(config: Config, dataset: Dataset) -> None:
-    """Refuse a network with other sizes than the files of `dataset` have: `UsageError`."""
+    """Refuse a network with other sizes than `dataset` has, or too large for it: `UsageError`."""
     found = widths(dataset)
     for end, wanted in found.items():
         size = getattr(config.network, end)
@@ -41,6 +46,7 @@ def check_found(config: Config, dataset: Dataset) -> None:
                 f"network.{end} = {size}; the files of data.name = {config.data.name} have "
                 f"{wanted}: write {way_out}"
             )
+    check_values(config, dataset.train.steps())
 
 
 def too_many_answers(study: Study, name: str, config: Config) -> str | None:

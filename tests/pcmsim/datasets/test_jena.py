@@ -95,6 +95,16 @@ def test_a_missing_input_is_the_last_one_known_and_a_missing_target_masked():
     assert split.targets[0][:, 0].tolist() == [25, 26, 0, 28, 29, 30]
 
 
+def turns(table):
+    """One and minus one, an hour each."""
+    return 1.0 - 2.0 * (np.arange(len(table)) // 6 % 2)
+
+
+def late(table):
+    """An hour each, until a value in the hours to test with that nobody has measured."""
+    return np.where(np.arange(len(table)) < 0.9 * len(table), turns(table), 1e30)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -102,6 +112,9 @@ def test_a_missing_input_is_the_last_one_known_and_a_missing_target_masked():
         (lambda t: t.assign(**{"p (mbar)": "high"}), r"column p \(mbar\) is not as published"),
         (lambda t: t.assign(**{"Date Time": "2009-01-01"}), "Date Time of row 1"),
         (lambda t: t.assign(**{"p (mbar)": 7.0}), r"p \(mbar\) does not vary"),
+        (lambda t: t.assign(**{"p (mbar)": 1e308 * turns(t)}), "spread that is no number"),
+        (lambda t: t.assign(**{"p (mbar)": 5e-324 * turns(t)}), "spread that is no number"),
+        (lambda t: t.assign(**{"p (mbar)": late(t)}), r"p \(mbar\) holds values more than 1e"),
         (lambda t: t.iloc[:600], "holds 100 hours; windows of 50 hours need at least 600"),
         (lambda t: t.iloc[:5], "no value at a full hour"),
     ],

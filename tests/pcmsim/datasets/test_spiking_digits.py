@@ -113,3 +113,8 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 def test_bins_that_cannot_be_are_refused(tmp_path, settings, says):
     with pytest.raises(UsageError, match=says):
         load_spiking_digits(tmp_path, **settings)
+
+
+def test_more_bins_than_memory_holds_are_refused_with_the_most_there_may_be(folder):
+    with pytest.raises(UsageError, match=r"steps = 400000: 20 .* at most 306783 steps"):
+        load_spiking_digits(folder, 400_000)

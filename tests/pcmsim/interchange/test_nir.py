@@ -337,6 +337,8 @@ FAULTS = [
     (changed("readout", "bias", np.ones(3)), r"bias has shape \(3,\)"),
     (replaced(hidden0__weight=nir.Affine(np.ones((12, 9)), ONES)), "bias is not zero"),
     (changed("input", "input_type", {"input": np.array([3, 3])}), "one axis is needed"),
+    (replaced(hidden0__lif=nir.LIF(ONES, 1e9 * ONES, 0 * ONES, ONES, 0 * ONES),
+              hidden0__weight=nir.Linear(np.full((12, 9), 1e308))), "hidden0.weight reaches inf"),
     (edges(("hidden0.lif", "readout")), "after node hidden0.lif comes"),
     (edges(("hidden0.lif", "hidden0.lif")), "after node hidden0.lif comes"),
     (edges(("hidden0.lif", "nowhere")), "names a node that is not there: nowhere"),
@@ -361,6 +363,17 @@ def test_a_graph_that_is_no_network_is_refused_by_the_name_of_its_node(change, c
     with pytest.raises(DataError, match=complaint) as caught:
         from_nir(graph)
     assert len(str(caught.value)) < 300
+
+
+def test_more_values_than_a_layer_may_have_are_refused_and_extended_precision_is_read():
+    graph = to_nir(network_of())
+    graph.nodes["readout"] = nir.Affine(np.zeros((70_000, 7), np.longdouble), np.zeros(70_000))
+    with pytest.raises(
+        DataError, match="node readout has 70000 values; layers here have 1 to 65536"
+    ):
+        from_nir(graph)
+    graph.nodes["readout"] = nir.Affine(np.full((4, 7), 0.5, np.longdouble), np.zeros(4))
+    assert from_nir(graph).readout.weight.eq(0.5).all()
 
 
 def test_a_graph_without_hidden_units_is_refused():

@@ -47,6 +47,8 @@ def test_a_threshold_that_nothing_reaches_is_refused_before_there_is_a_folder(tm
         ("fluctuation", {"unit": "ssnu"}, "unit ssnu has the threshold 2; choose snu"),
         ("fluctuation", {"threshold": 0.0}, "unit snu has the threshold 0"),
         ({"name": "fluctuation", "xi": 0.0}, {}, "network.initial.xi = 0.0"),
+        ({"name": "fluctuation", "xi": 1e-30}, {}, "network.initial.xi = 1e-30.* 0.001"),
+        ({"name": "fluctuation", "xi": 1e30}, {}, "network.initial.xi = 1e.30.* 1000"),
         ({"name": "fluctuation", "recurrent_share": 1.0}, {}, "recurrent_share = 1.0"),
         ({"name": "glorot", "xi": 1.0}, {}, "network.initial.xi is not a known key"),
         ("orthogonal", {}, "network.initial = .*'glorot', 'fluctuation'"),

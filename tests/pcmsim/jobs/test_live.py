@@ -1,5 +1,6 @@
 """Live runs: what they leave, that they go on, and what they refuse."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,12 @@ def test_the_command_streams_until_the_chip_shows_the_time_and_can_be_frozen(pcm
     code, _, err = pcmsim("live", path, "--out", run, "--resume")
     assert code == 2
     assert "live.frozen = False" in err
+    shutil.copy(run / "log.h5", run / "live.h5")
+    foreign = (run / "live.h5").read_bytes()
+    code, _, err = pcmsim("live", path, "--out", run, "--frozen", "--resume")
+    assert code == 3
+    assert "live.h5 has the columns activity, " in err
+    assert (run / "live.h5").read_bytes() == foreign
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,8 @@ def test_convolutions_are_refused_with_the_way_that_knows_them():
         Streamer(SpikingNetwork(spec))
 
 
-def test_words_are_refused_with_the_way_that_knows_them():
-    spec = Network(unit="snu", inputs=7, outputs=7, hidden=(4,), embedding=4)
+@pytest.mark.parametrize("tied", [False, True])
+def test_words_are_refused_with_the_way_that_knows_them(tied):
+    spec = Network(unit="snu", inputs=7, outputs=7, hidden=(4,), embedding=4, tied=tied)
     with pytest.raises(UsageError, match=r"network\.embedding = 4.*SpikingNetwork\.step"):
         Streamer(SpikingNetwork(spec))
