@@ -37,7 +37,7 @@ def perplexity(metric: float, unit: str) -> float | None:
     As many words, all equally likely, would be as hard to guess. Finite whatever the metric is: 700
     nat/word are taken as the most.
 
-    >>> perplexity(math.log(30), "nat/word"), perplexity(8.4, "nat/step")
+    >>> round(perplexity(math.log(30), "nat/word"), 9), perplexity(8.4, "nat/step")
     (30.0, None)
     """
     return math.exp(min(metric, 700.0)) if unit == "nat/word" else None

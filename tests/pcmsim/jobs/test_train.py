@@ -252,7 +252,7 @@ def test_a_fault_of_the_callers_callback_is_passed_on_as_it_is(tmp_path):
 
 def test_a_loss_that_explodes_is_reported_and_no_results_are_left(tmp_path):
     with pytest.raises(PcmsimError, match=r"epoch 1; lower training.learning_rate"):
-        train(config_of(learning_rate=1.0e37), tmp_path)
+        train(config_of(learning_rate=1.0e30, weight_decay=1.0e10), tmp_path)
     assert "results.json" not in files(tmp_path)
 
 
