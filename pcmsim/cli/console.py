@@ -50,7 +50,8 @@ def progress() -> Progress:
 def metric_note(value: float, config: Config) -> str:
     """What a progress bar says of a network on the validation split."""
     metric = FACTS[config.data.name].metric
-    return f"validation {value:.3f} {metric.name if metric.unit == '1' else metric.unit}"
+    told = metric.name if metric.unit == "1" else metric.unit
+    return f"validation {value:.{3 if value >= 1.0 else 4}f} {told}"
 
 
 def metric_title(results: dict[str, Any], chips: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcmsim.report import figures, loop_figures, svg
+from pcmsim.report import figures, loop_figures, svg, text
 from pcmsim.report.folder import LoopRun, TrainingRun
 from pcmsim.report.points import (
     COMPENSATIONS,
@@ -150,20 +150,24 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
+def _against(metric: float, software_metric: float) -> str:
+    return f"{text.change(metric - software_metric, software_metric)} against software"
+
+
 def _cards(run: LoopRun, software_metric: float) -> Sequence[Card]:
     results = run.results
     cards = []
     if results.aware_metric is not None:
-        change = f"{results.aware_metric - software_metric:+.3f} against software"
-        cards.append(Card("Noise-aware, in software", f"{results.aware_metric:.3f}", change))
+        note = _against(results.aware_metric, software_metric)
+        cards.append(Card("Noise-aware, in software", text.metric(results.aware_metric), note))
     times_s = [point.t_s for point in results.stages if point.stage == "in_loop"]
     for t_s in sorted({min(times_s), max(times_s)}) if times_s else []:
         point = best(results.stages, t_s)
         if point is not None:
             moment = f"after {format_duration(t_s)}" if t_s else "right after"
             kind = COMPENSATIONS.get(point.compensation, point.compensation)
-            note = f"{kind}; {point.mean - software_metric:+.3f} against software"
-            cards.append(Card(f"In the loop, {moment}", f"{point.mean:.3f}", note))
+            note = f"{kind}; {_against(point.mean, software_metric)}"
+            cards.append(Card(f"In the loop, {moment}", text.metric(point.mean), note))
     seconds = float(np.mean([chip.seconds for chip in results.chips]))
     of = f"mean of {len(results.chips):,} chips; " if len(results.chips) > 1 else ""
     note = f"{of}{max(chip.epochs for chip in results.chips):,} epochs"

@@ -94,8 +94,8 @@ def render(run: Run) -> str:
         "breakable": text.breakable,
         "duration": format_duration,
         "count": text.count,
-        "metric": "{:.3f}".format,
-        "change": "{:+.3f}".format,
+        "metric": text.metric,
+        "change": text.change,
     }
     with svg.style():
         learning = _learning(run.training) if run.training else None

@@ -126,3 +126,25 @@ def _polynomial(coefficients: Sequence[float]) -> str:
 
 def _signed(number_: float) -> str:
     return f"{'−' if number_ < 0 else '+'} {number(abs(number_))}"
+
+
+def metric(value: float, like: float | None = None) -> str:
+    """Three decimals; four where `like`, or the value itself, is below one, as error rates are.
+
+    >>> metric(8.4361), metric(0.0085), metric(0.0121, like=8.4361)
+    ('8.436', '0.0085', '0.012')
+    """
+    return f"{value:.{_decimals(value if like is None else like)}f}"
+
+
+def change(value: float, like: float) -> str:
+    """A difference of values like `like`, with its sign.
+
+    >>> change(0.0341, 8.4361), change(-0.0017, 0.0085)
+    ('+0.034', '-0.0017')
+    """
+    return f"{value:+.{_decimals(like)}f}"
+
+
+def _decimals(value: float) -> int:
+    return 3 if abs(value) >= 1.0 else 4
