@@ -171,6 +171,7 @@ def test_a_set_that_misses_its_targets_is_refused():
         refuse(_made(shifted))
 
 
+@pytest.mark.slow
 def test_devices_of_two_kinds_are_refused():
     """Half of the devices stay, the others lose 4 µS at once: no law of the family does both."""
     part = traces(0, 150)

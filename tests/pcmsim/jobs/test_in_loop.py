@@ -181,7 +181,7 @@ def start(tmp_path, run, name="never", count=0):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("count", [7, 40])
+@pytest.mark.parametrize("count", [7, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_run_killed_while_it_writes_a_checkpoint_goes_on_bit_for_bit(unbroken, tmp_path, count):
     """SIGKILL between the writing of the file and its taking the place of the one before."""
     run = tmp_path / "run"
