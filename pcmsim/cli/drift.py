@@ -32,7 +32,7 @@ def drift(
     seed: Annotated[int | None, typer.Option(help="Seed of the chips; that of the run.")] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="File or folder of the data set, for jsb; else PCMSIM_DATA."),
+        typer.Option(help="File or folder of the data set, if it is in files; else PCMSIM_DATA."),
     ] = None,
     streaming: Annotated[
         bool, typer.Option("--streaming", help="Stream the split, step by step, from each time on.")

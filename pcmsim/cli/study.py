@@ -35,7 +35,7 @@ def study(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="File or folder of the data set, for jsb; else PCMSIM_DATA."),
+        typer.Option(help="File or folder of the data set, if it is in files; else PCMSIM_DATA."),
     ] = None,
     settings: Annotated[
         list[str] | None,

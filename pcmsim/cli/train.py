@@ -23,7 +23,7 @@ def train(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="File or folder of the data set, for jsb; else PCMSIM_DATA."),
+        typer.Option(help="File or folder of the data set, if it is in files; else PCMSIM_DATA."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that stopped.")
